@@ -1,0 +1,1 @@
+"""The index between the stages: one DuckDB file, its schema, its errors, its counters."""

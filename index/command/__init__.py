@@ -1,0 +1,1 @@
+"""What every command shares: flag tables, configuration, logging, progress, output."""

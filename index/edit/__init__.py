@@ -1,0 +1,1 @@
+"""The served tags: three-way merge, edits, undo, and the musefs-tag command."""

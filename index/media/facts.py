@@ -1,0 +1,104 @@
+"""What the container of one audio file says: the result of every walker, the input of synthesis.
+
+Everything is a reference into the original wherever its bytes lie there as they are needed, so a
+scan reads no pictures and an index stays small (decision record: art by reference).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from musefs.index.schema.enums import AudioFormat, Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A byte range of the original."""
+
+    offset: int
+    length: int
+
+
+class BlockKind(StrEnum):
+    """What a carried-over block is; which kinds a format uses is said in its walker."""
+
+    FLAC_BLOCK = "flac_block"
+    """Body of a FLAC metadata block; key = block type number (0, 2, 3, 5)."""
+    ID3_FRAME = "id3_frame"
+    """Content of an ID3 frame in v2.4 form; key = four-character frame id."""
+    MP4_ATOM = "mp4_atom"
+    """A whole atom or run of atoms copied as they are; key = path such as ftyp or moov."""
+    MP4_CHUNK_OFFSETS = "mp4_chunk_offsets"
+    """The entries of a stco or co64 table, shifted when served; key = stco or co64."""
+    MP4_TAG = "mp4_tag"
+    """Content of an ilst atom that is not text; key = atom name or ----:mean:name."""
+    OGG_PACKET = "ogg_packet"
+    """A header packet copied as it is; key = id, setup or the FLAC block type number."""
+    RIFF_CHUNK = "riff_chunk"
+    """Payload of a chunk copied as it is; key = four-character id, or after:ID behind the audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Something that a served file carries over; `spans` or, where none has it, `body`."""
+
+    kind: BlockKind
+    key: str
+    length: int
+    spans: tuple[Span, ...] = ()
+    encoding: Encoding = Encoding.RAW
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An embedded picture, by reference."""
+
+    length: int
+    spans: tuple[Span, ...]
+    picture_type: int = 3
+    mime: str = "image/jpeg"
+    description: str = ""
+    width: int = 0
+    height: int = 0
+    depth: int = 0
+    colors: int = 0
+    encoding: Encoding = Encoding.RAW
+    skip: int = 0
+    """Decoded bytes before the picture begins (the head of a FLAC picture inside base64)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the parts of one original lie."""
+
+    format: AudioFormat
+    audio: Span
+    blocks: tuple[Block, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Technical:
+    """What the audio is; None where the container does not say."""
+
+    codec: str | None = None
+    duration_seconds: float | None = None
+    bitrate: int | None = None
+    sample_rate: int | None = None
+    bits_per_sample: int | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """All that the scan learns of one audio file."""
+
+    layout: Layout
+    technical: Technical
+    tags: tuple[tuple[str, str], ...] = ()
+    """(key, value) in order; keys as in musefs.index.edit.vocabulary."""
+    synthesised: bool = True
+    reason: str | None = None
+    """Why the file is served as it is."""
+    notes: tuple[tuple[str, str], ...] = field(default=())
+    """(counter, words) of what was repaired or dropped while reading."""

@@ -1,0 +1,1 @@
+"""The contract between the stages: tables, columns, comments, enumerations, views."""

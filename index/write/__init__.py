@@ -1,0 +1,1 @@
+"""The one I/O worker, crash-safe publication, locks and leftovers."""

@@ -1,0 +1,1 @@
+"""The library: a read-only file system rendered from an index."""

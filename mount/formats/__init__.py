@@ -1,0 +1,1 @@
+"""Synthesis: the fresh metadata header of every served format."""

@@ -1,0 +1,1 @@
+"""Handles, read-ahead, refresh and telemetry: the core under every transport."""

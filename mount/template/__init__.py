@@ -1,0 +1,1 @@
+"""The path template language: parse once, render columns."""

@@ -1,0 +1,1 @@
+"""The served tree as columns: nodes, names, children, inodes."""

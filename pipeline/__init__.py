@@ -1,0 +1,1 @@
+"""The scan: any volume to Arrow batches to an index."""

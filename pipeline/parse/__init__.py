@@ -1,0 +1,1 @@
+"""The compiled record kernel and the Arrow batches it fills."""

@@ -1,0 +1,1 @@
+"""What is known only after the stream: extension records, parents, paths."""

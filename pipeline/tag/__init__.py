@@ -1,0 +1,1 @@
+"""Audio headers in disk order: tags, technical facts, layouts."""

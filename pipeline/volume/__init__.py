@@ -1,0 +1,1 @@
+"""Where the bytes come from: device, image, partition, saved $MFT, directory."""
