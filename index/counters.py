@@ -21,7 +21,7 @@ LOGGED_PER_COUNTER = 10
 class Counter(StrEnum):
     """Everything that is counted when something is not as it should be."""
 
-    # scan, the stream
+    # how a scan read the volume
     SCAN_PIPELINE_FALLBACKS = "scan_pipeline_fallbacks"
     EXT_NAME_CACHE_SKIPPED = "ext_name_cache_skipped"
     UNREADABLE_RECORDS = "unreadable_records"
@@ -29,7 +29,7 @@ class Counter(StrEnum):
     BACKUP_BOOT_SECTOR_USED = "backup_boot_sector_used"
     MFT_MIRROR_USED = "mft_mirror_used"
     READ_RETRIES = "read_retries"
-    # scan, records
+    # what a scan met in FILE records
     TORN_RECORDS = "torn_records"
     BAAD_RECORDS = "baad_records"
     GARBAGE_RECORDS = "garbage_records"
@@ -44,11 +44,11 @@ class Counter(StrEnum):
     STALE_EXTENSIONS = "stale_extensions"
     RECORDS_WITHOUT_NAME = "records_without_name"
     NAMES_OVER_LIMIT = "names_over_limit"
-    # scan, paths
+    # what a scan met in parent chains
     UNRESOLVED_PARENTS = "unresolved_parents"
     PARENT_LOOPS = "parent_loops"
     PATHS_TOO_DEEP = "paths_too_deep"
-    # scan, directories on other file systems
+    # how a walk went on other file systems
     UNREADABLE_FOLDERS = "unreadable_folders"
     UNREADABLE_ENTRIES = "unreadable_entries"
     # tags

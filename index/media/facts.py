@@ -7,7 +7,40 @@ scan reads no pictures and an index stays small (decision record: art by referen
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from musefs.index.schema.enums import AudioFormat, Encoding
+
+class AudioFormat(StrEnum):
+    """The container of a track."""
+
+    FLAC = "flac"
+    MP3 = "mp3"
+    MP4 = "mp4"
+    OGG_VORBIS = "ogg_vorbis"
+    OGG_OPUS = "ogg_opus"
+    OGG_FLAC = "ogg_flac"
+    OGG_SPEEX = "ogg_speex"
+    WAV = "wav"
+    AIFF = "aiff"
+    APE = "ape"
+    WAVPACK = "wavpack"
+    MUSEPACK = "musepack"
+    TTA = "tta"
+    DSF = "dsf"
+    DFF = "dff"
+    ASF = "asf"
+    AAC = "aac"
+    AC3 = "ac3"
+    MATROSKA = "matroska"
+    UNKNOWN = "unknown"
+
+
+class Encoding(StrEnum):
+    """How stored spans of an original become the bytes they stand for."""
+
+    RAW = "raw"
+    BASE64 = "base64"
+    UNSYNC = "unsync"
+    ZLIB = "zlib"
+    UNSYNC_ZLIB = "unsync_zlib"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +101,8 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the parts of one original lie."""
+class Anatomy:
+    """Where the parts of one original lie. (A *layout* is what the mount makes of it.)"""
 
     format: AudioFormat
     audio: Span
@@ -93,7 +126,7 @@ class Technical:
 class MediaFacts:
     """All that the scan learns of one audio file."""
 
-    layout: Layout
+    anatomy: Anatomy
     technical: Technical
     tags: tuple[tuple[str, str], ...] = ()
     """(key, value) in order; keys as in musefs.index.edit.vocabulary."""

@@ -172,13 +172,6 @@ NAMES = Table(
         Column("namespace", Kind.TEXT, "namespace of the name", enum=Namespace),
         Column("parent_record", Kind.BIGINT, "record number of the directory"),
         Column("parent_sequence", Kind.INTEGER, "sequence of the directory when it was linked"),
-        Column(
-            "directory_id",
-            Kind.BIGINT,
-            "entry_id of the directory; NULL if it is not known",
-            nullable=True,
-        ),
-        Column("path_state", Kind.TEXT, "what the parent chain says", enum=PathState),
         *filetime("fn_created", "creation time ($FILE_NAME)"),
         *filetime("fn_modified", "modification time ($FILE_NAME)"),
         *filetime("fn_changed", "record change time ($FILE_NAME)"),
@@ -210,6 +203,8 @@ DIRECTORIES = Table(
     "Every directory with its full path, which begins and ends with a slash.",
     (
         Column("entry_id", Kind.BIGINT, "the directory's entry"),
+        Column("record_number", Kind.BIGINT, "its record: what names.parent_record points to"),
+        Column("sequence", Kind.INTEGER, "its sequence: names.parent_sequence if still the same"),
         Column(
             "parent_id",
             Kind.BIGINT,
