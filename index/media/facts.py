@@ -102,7 +102,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """Where the parts of one original lie. (A *layout* is what the mount makes of it.)"""
+    """Where the parts of one original lie; a *layout* is what the mount makes of it."""
 
     format: AudioFormat
     audio: Span
