@@ -1,0 +1,164 @@
+"""Originals on a mounted file system, below the root where the volume is mounted here.
+
+Symbolic links are not followed out of the root: every folder of the path is opened relative to
+the one before without following links, so that a link planted on the volume reads nothing else.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from musefs.index.backing.content import ContentRef, Stamp
+from musefs.index.errors import (
+    BackingChangedError,
+    BackingMissingError,
+    BackingReadError,
+)
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_FILE_FLAGS = (
+    os.O_RDONLY
+    | _NO_FOLLOW
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # a FIFO in place of a file must not hang the open
+    | getattr(os, "O_BINARY", 0)
+)
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Return the stamp that a stat result carries."""
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def difference(recorded: Stamp, found: Stamp) -> str | None:
+    """Say in words how a stamp on a mounted path differs from the recorded one, if it does."""
+    if recorded.size != found.size:
+        return f"its size is {found.size} bytes instead of {recorded.size}"
+    if recorded.mtime_ns != found.mtime_ns:
+        return "it was modified"
+    if recorded.ctime_ns and recorded.ctime_ns != found.ctime_ns:
+        return "its attributes changed"
+    if recorded.inode and recorded.inode != found.inode:
+        return "it was replaced"
+    return None
+
+
+class MountedContent:
+    """One opened file; positioned reads only, so threads may share it."""
+
+    def __init__(self, descriptor: int, path: str, size: int) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Length in bytes when it was opened."""
+        return self._size
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open file descriptor."""
+        return self._descriptor
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`; fewer only at the end."""
+        try:
+            data = os.pread(self._descriptor, length, offset)
+            while data and len(data) < length:
+                more = os.pread(self._descriptor, length - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
+        except OSError as error:
+            raise BackingReadError(f"reading failed: {error.strerror}", path=self._path) from error
+        return data
+
+    def stamp(self) -> Stamp:
+        """Return what the open file's stamp is now."""
+        return stamp_of(os.fstat(self._descriptor))
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class MountedBacking:
+    """Opens originals below `root`, the folder where the volume is mounted on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._root = os.fsencode(root).rstrip(b"/")
+
+    def open(self, ref: ContentRef) -> MountedContent:
+        """Open one original and check its stamp."""
+        path = self._display(ref)
+        try:
+            descriptor = self._open_below_root(ref.path)
+        except OSError as error:
+            raise _explain(error, path) from error
+        try:
+            _check(descriptor, ref.stamp, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return MountedContent(descriptor, path, ref.stamp.size)
+
+    def stamp(self, ref: ContentRef) -> Stamp:
+        """Return what the original's stamp is now, by path."""
+        try:
+            return stamp_of(os.lstat(self._root + ref.path))
+        except OSError as error:
+            raise _explain(error, self._display(ref)) from error
+
+    def _display(self, ref: ContentRef) -> str:
+        return os.fsdecode(self._root + ref.path)
+
+    def _open_below_root(self, path: bytes) -> int:
+        *folders, leaf = [part for part in path.split(b"/") if part not in (b"", b".")]
+        if b".." in folders or leaf == b"..":
+            raise FileNotFoundError(errno.ENOENT, "a path of the index never leads upwards")
+        if os.open not in os.supports_dir_fd:
+            return os.open(self._root + path, _FILE_FLAGS)
+        folder = os.open(self.root, _FOLDER_FLAGS)
+        try:
+            for part in folders:
+                below = os.open(part, _FOLDER_FLAGS | _NO_FOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = below
+            return os.open(leaf, _FILE_FLAGS, dir_fd=folder)
+        finally:
+            os.close(folder)
+
+
+def _check(descriptor: int, recorded: Stamp, path: str) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise BackingChangedError("changed since the scan: it is no plain file", path=path)
+    changed = difference(recorded, stamp_of(status))
+    if changed:
+        raise BackingChangedError(f"changed since the scan: {changed}", path=path)
+
+
+def _explain(error: OSError, path: str) -> BackingMissingError | BackingReadError:
+    if error.errno in _GONE:
+        return BackingMissingError("the original is not there", path=path)
+    return BackingReadError(f"the original cannot be opened: {error.strerror}", path=path)
