@@ -24,6 +24,7 @@ META = Table(
         Column("streams", Kind.BIGINT, "rows in streams at publication"),
         Column("directories", Kind.BIGINT, "rows in directories at publication"),
         Column("tracks", Kind.BIGINT, "rows in tracks at publication"),
+        Column("track_high_water", Kind.BIGINT, "highest track_id ever given; new ones are above"),
     ),
 )
 

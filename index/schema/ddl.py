@@ -1,0 +1,142 @@
+"""The schema's SQL: types, tables, comments and sequences, made from the declarations.
+
+`create_tables` runs before loading, `create_views_and_triggers` after it: triggers would slow a
+bulk load and log every scanned tag as if a user had edited it.
+"""
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from musefs.index.schema.column import Column, Table
+from musefs.index.schema.enums import (
+    AudioFormat,
+    ChangeKind,
+    ContentKind,
+    Encoding,
+    Namespace,
+    PathState,
+    RecordState,
+    TrackState,
+    VolumeKind,
+)
+from musefs.index.schema.library_tables import LIBRARY_TABLES
+from musefs.index.schema.triggers import TRIGGERS
+from musefs.index.schema.views import VIEWS
+from musefs.index.schema.volume_tables import VOLUME_TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+SCHEMA_VERSION = 1
+"""Grows with every change of a table, a column or a trigger. There are no migrations: a scan
+takes seconds, and edits are carried over by the merge from any version it can read."""
+
+TABLES: tuple[Table, ...] = VOLUME_TABLES + LIBRARY_TABLES
+TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+ENUMS: tuple[type[Enum], ...] = (
+    AudioFormat,
+    ChangeKind,
+    ContentKind,
+    Encoding,
+    Namespace,
+    PathState,
+    RecordState,
+    TrackState,
+    VolumeKind,
+)
+
+CHANGE_SEQUENCE = "change_sequence"
+"""Numbers the change log. It continues from index to index, so that a mount can replay."""
+
+SEQUENCES: tuple[str, ...] = (CHANGE_SEQUENCE,)
+
+
+def enum_type_name(enum: type[Enum]) -> str:
+    """Return the name of an enumeration's type in the index, such as audio_format."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", enum.__name__).lower()
+
+
+def quote_text(text: str) -> str:
+    """Return an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quote_name(name: str) -> str:
+    """Return an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column_sql(column: Column) -> str:
+    """Return one line of a CREATE TABLE statement."""
+    kind = enum_type_name(column.enum) if column.enum else column.kind.sql
+    line = f"{quote_name(column.name)} {kind}"
+    if column.generated is not None:
+        return f"{line} GENERATED ALWAYS AS ({column.generated}) VIRTUAL"
+    if column.default is not None:
+        line += f" DEFAULT {column.default}"
+    return line if column.nullable else f"{line} NOT NULL"
+
+
+def create_table_sql(table: Table) -> str:
+    """Return the CREATE TABLE statement of one table."""
+    lines = ",\n  ".join(column_sql(column) for column in table.columns)
+    return f"CREATE TABLE {quote_name(table.name)} (\n  {lines}\n)"
+
+
+def create_enum_sql(enum: type[Enum]) -> str:
+    """Return the CREATE TYPE statement of one enumeration."""
+    members = ", ".join(quote_text(str(member.value)) for member in enum)
+    return f"CREATE TYPE {enum_type_name(enum)} AS ENUM ({members})"
+
+
+def comment_sql(table: Table) -> list[str]:
+    """Return the COMMENT ON statements of a table and its columns."""
+    name = quote_name(table.name)
+    return [
+        f"COMMENT ON TABLE {name} IS {quote_text(table.comment)}",
+        *(
+            f"COMMENT ON COLUMN {name}.{quote_name(c.name)} IS {quote_text(c.comment)}"
+            for c in table.columns
+        ),
+    ]
+
+
+def table_statements() -> list[str]:
+    """Return all statements that make an empty index ready for loading."""
+    statements = [create_enum_sql(enum) for enum in ENUMS]
+    statements += [f"CREATE SEQUENCE {name}" for name in SEQUENCES]
+    statements += [create_table_sql(table) for table in TABLES]
+    for table in TABLES:
+        statements += comment_sql(table)
+    return statements
+
+
+def view_and_trigger_statements() -> list[str]:
+    """Return all statements that finish a loaded index."""
+    statements: list[str] = []
+    for view in VIEWS:
+        name = quote_name(view.name)
+        statements.append(f"CREATE VIEW {name} AS {view.sql}")
+        statements.append(f"COMMENT ON VIEW {name} IS {quote_text(view.comment)}")
+        statements += [
+            f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_text(comment)}"
+            for column, comment in view.columns.items()
+        ]
+    return statements + [trigger.sql for trigger in TRIGGERS]
+
+
+def create_tables(con: "duckdb.DuckDBPyConnection") -> None:
+    """Create types, sequences, tables and comments in an empty database."""
+    con.execute(";\n".join(table_statements()))
+
+
+def create_views_and_triggers(con: "duckdb.DuckDBPyConnection") -> None:
+    """Create views and triggers; call it when loading is done."""
+    con.execute(";\n".join(view_and_trigger_statements()))
+
+
+def drop_triggers(con: "duckdb.DuckDBPyConnection") -> None:
+    """Remove the triggers, for a bulk change inside one transaction that logs by itself."""
+    con.execute(";\n".join(f"DROP TRIGGER {t.name} ON {t.table}" for t in TRIGGERS))
