@@ -1,0 +1,50 @@
+"""From what the index says about a track to the layout of its served file.
+
+One synthesiser a format; a format without one, and a track that the scan could not follow, is
+served as it is. A track whose tags do not fit into its format is so too, and counted.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from musefs.index.counters import Counter, degrade
+from musefs.index.errors import MediaFormatError
+from musefs.index.media.facts import AudioFormat
+from musefs.mount.formats.layout import Layout, make_layout, plain_layout
+from musefs.mount.formats.segments import Segment
+from musefs.mount.formats.source import TrackSource
+
+Synthesiser = Callable[[TrackSource], Iterable[Segment] | None]
+"""Returns None where tags or pictures do not fit into the size fields of the format.
+
+The rule of the same format in `sizes` must decide alike, from columns.
+"""
+
+SYNTHESISERS: Mapping[AudioFormat, Synthesiser] = {}
+
+
+def synthesise(source: TrackSource) -> Layout:
+    """Return the layout with a fresh header, or the plain one.
+
+    Raises MediaFormatError where the index contradicts the original's size or itself.
+    """
+    make = SYNTHESISERS.get(source.format) if source.synthesised else None
+    if make is None:
+        return plain_layout(source.size)
+    try:
+        segments = make(source)
+        if segments is not None:
+            return make_layout(segments, source.size)
+    except MediaFormatError as error:
+        raise MediaFormatError(error.message, path=source.path, hint=error.hint) from error
+    degrade(
+        Counter.SERVED_UNTOUCHED,
+        "%s: the tags do not fit into a %s file; served as it is",
+        source.path,
+        source.format.value,
+    )
+    return plain_layout(source.size)
+
+
+def structure_only(source: TrackSource) -> Layout:
+    """Return the layout that serves the original as it is, whatever its format."""
+    return plain_layout(source.size)
