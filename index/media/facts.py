@@ -55,7 +55,7 @@ class BlockKind(StrEnum):
     """What a carried-over block is; which kinds a format uses is said in its walker."""
 
     FLAC_BLOCK = "flac_block"
-    """Body of a FLAC metadata block; key = block type number (0, 2, 3, 5)."""
+    """Body of a FLAC metadata block; key = block type number (all but 1, 4 and 6)."""
     ID3_FRAME = "id3_frame"
     """Content of an ID3 frame in v2.4 form; key = four-character frame id."""
     MP4_ATOM = "mp4_atom"

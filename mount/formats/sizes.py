@@ -5,31 +5,17 @@ for each track the rule and `synthesise(...).size` must agree, and a property te
 it. Formats without a rule are served as they are: their size is the original's.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import polars as pl
 
 from musefs.index.media.facts import AudioFormat
+from musefs.mount.formats import flac
+from musefs.mount.formats.columns import LibraryColumns, SizeRule
 
-
-@dataclass(frozen=True, slots=True)
-class LibraryColumns:
-    """Rows of the tables tracks, tags, blocks and art, columns as in the index."""
-
-    tracks: pl.DataFrame
-    tags: pl.DataFrame
-    blocks: pl.DataFrame
-    art: pl.DataFrame
-
-
-SizeRule = Callable[[LibraryColumns], pl.DataFrame]
-"""Gets the rows of one format's synthesised tracks; returns track_id and served_size (Int64).
-
-A track whose tags do not fit into the format may be null: it is served as it is.
-"""
-
-SIZE_RULES: Mapping[AudioFormat, SizeRule] = {}
+SIZE_RULES: Mapping[AudioFormat, SizeRule] = {
+    AudioFormat.FLAC: flac.served_sizes,
+}
 
 
 def served_sizes(columns: LibraryColumns) -> pl.Series:
@@ -47,11 +33,6 @@ def served_sizes(columns: LibraryColumns) -> pl.Series:
         .select(pl.coalesce("served_size", "size").alias("served_size"))
         .to_series()
     )
-
-
-def per_track(rows: pl.LazyFrame, size: pl.Expr, name: str) -> pl.LazyFrame:
-    """Sum `size` over the rows of each track into a column `name`."""
-    return rows.select("track_id", size.cast(pl.Int64).alias(name)).group_by("track_id").sum()
 
 
 def _ruled(tracks: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import AudioFormat
+from musefs.mount.formats import flac
 from musefs.mount.formats.layout import Layout, make_layout, plain_layout
 from musefs.mount.formats.segments import Segment
 from musefs.mount.formats.source import TrackSource
@@ -19,7 +20,9 @@ Synthesiser = Callable[[TrackSource], Iterable[Segment] | None]
 The rule of the same format in `sizes` must decide alike, from columns.
 """
 
-SYNTHESISERS: Mapping[AudioFormat, Synthesiser] = {}
+SYNTHESISERS: Mapping[AudioFormat, Synthesiser] = {
+    AudioFormat.FLAC: flac.synthesise,
+}
 
 
 def synthesise(source: TrackSource) -> Layout:

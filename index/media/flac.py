@@ -1,0 +1,138 @@
+"""FLAC: where metadata blocks, pictures and frames lie in one original.
+
+Blocks that are not text travel as ranges (STREAMINFO, SEEKTABLE, APPLICATION, CUESHEET and types
+that are still reserved); PADDING is dropped. Tags are mutagen's; pictures are never read, only
+their heads. No I/O of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from musefs.index.counters import Counter, degrade
+from musefs.index.errors import MediaFormatError
+from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Picture, Span
+from musefs.index.media.flac_picture import (
+    LARGEST_HEAD_BYTES,
+    head_length_known,
+    parse_picture_head,
+)
+from musefs.index.media.foreign_tags import skip_leading_id3, trim_trailing_tags
+from musefs.index.media.reading import ReadAt, read_exact
+
+STREAMINFO = 0
+PADDING = 1
+APPLICATION = 2
+SEEKTABLE = 3
+VORBIS_COMMENT = 4
+CUESHEET = 5
+PICTURE = 6
+_INVALID_BLOCK = 127
+
+STREAMINFO_BYTES = 34
+BLOCKS_LIMIT = 8192
+"""Twice the pictures that one track may have; a longer chain is not a FLAC file."""
+_FIRST_READ_BYTES = 256
+"""Of a picture: enough for the head of nearly all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataBlock:
+    """One metadata block: its type and where its body lies."""
+
+    block_type: int
+    offset: int
+    length: int
+
+
+def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
+    """Return where the parts of a FLAC file lie.
+
+    Raises MediaFormatError for anything that is not a whole chain of blocks behind `fLaC`.
+    """
+    begin = skip_leading_id3(read_at)
+    blocks = tuple(walk_blocks(read_at, begin, size))
+    _check_streaminfo(blocks)
+    last = blocks[-1]
+    audio_begin = last.offset + last.length
+    audio_end = trim_trailing_tags(read_at, audio_begin, size)
+    return Anatomy(
+        format=AudioFormat.FLAC,
+        audio=Span(audio_begin, audio_end - audio_begin),
+        blocks=tuple(_carried(block) for block in blocks if is_carried(block.block_type)),
+        pictures=tuple(_pictures(read_at, blocks)),
+    )
+
+
+def walk_blocks(read_at: ReadAt, begin: int, size: int) -> Iterator[MetadataBlock]:
+    """Walk the metadata blocks behind the `fLaC` marker at `begin`."""
+    if read_at(begin, 4) != b"fLaC":
+        raise MediaFormatError(f"no fLaC marker at byte {begin}")
+    offset = begin + 4
+    for _ in range(BLOCKS_LIMIT):
+        header = read_exact(read_at, offset, 4, "a metadata block's header")
+        block_type, length = header[0] & 0x7F, int.from_bytes(header[1:], "big")
+        offset += 4
+        if block_type == _INVALID_BLOCK or offset + length > size:
+            raise MediaFormatError(
+                f"the metadata block before byte {offset} has type {block_type}, {length} bytes"
+            )
+        yield MetadataBlock(block_type, offset, length)
+        offset += length
+        if header[0] & 0x80:
+            return
+    raise MediaFormatError(f"more than {BLOCKS_LIMIT} metadata blocks")
+
+
+def is_carried(block_type: int) -> bool:
+    """Tell whether blocks of this type are served as they are."""
+    return block_type not in (PADDING, VORBIS_COMMENT, PICTURE, _INVALID_BLOCK)
+
+
+def _check_streaminfo(blocks: tuple[MetadataBlock, ...]) -> None:
+    found = [block for block in blocks if block.block_type == STREAMINFO]
+    if found != [blocks[0]] or found[0].length != STREAMINFO_BYTES:
+        raise MediaFormatError("the first block, and no other, must be a STREAMINFO of 34 bytes")
+
+
+def _carried(block: MetadataBlock) -> Block:
+    return Block(
+        kind=BlockKind.FLAC_BLOCK,
+        key=str(block.block_type),
+        length=block.length,
+        spans=(Span(block.offset, block.length),),
+    )
+
+
+def _pictures(read_at: ReadAt, blocks: tuple[MetadataBlock, ...]) -> Iterator[Picture]:
+    for block in blocks:
+        if block.block_type != PICTURE:
+            continue
+        picture = _read_picture(read_at, block)
+        if picture is None:
+            degrade(
+                Counter.PICTURES_DROPPED, "picture at byte %d is empty or cut off", block.offset
+            )
+        else:
+            yield picture
+
+
+def _read_picture(read_at: ReadAt, block: MetadataBlock) -> Picture | None:
+    head = read_at(block.offset, min(block.length, _FIRST_READ_BYTES))
+    while (needed := head_length_known(head)) > len(head):
+        if needed > min(block.length, LARGEST_HEAD_BYTES):
+            return None
+        head = read_exact(read_at, block.offset, needed, "a picture's head")
+    parsed = parse_picture_head(head)
+    if parsed.data_length == 0 or parsed.head_length + parsed.data_length > block.length:
+        return None
+    return Picture(
+        length=parsed.data_length,
+        spans=(Span(block.offset + parsed.head_length, parsed.data_length),),
+        picture_type=parsed.picture_type,
+        mime=parsed.mime,
+        description=parsed.description,
+        width=parsed.width,
+        height=parsed.height,
+        depth=parsed.depth,
+        colors=parsed.colors,
+    )

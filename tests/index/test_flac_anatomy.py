@@ -1,0 +1,137 @@
+"""The FLAC walker: equal to mutagen on real files, bounded, and firm on damage."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutagen.flac import FLAC
+
+from musefs.index.counters import Counter, fresh_tally
+from musefs.index.errors import MediaFormatError
+from musefs.index.media.facts import Anatomy
+from musefs.index.media.flac import read_anatomy
+from musefs.index.media.foreign_tags import trim_trailing_tags
+
+STREAMINFO = b"\x00\x00\x00\x22" + bytes(34)
+ID3 = b"ID3\x04\x00\x00\x00\x00\x00\x05hello"
+TAG_V1 = b"TAG" + bytes(125)
+
+
+def ape(items: bytes, *, header: bool) -> bytes:
+    size = (32 + len(items)).to_bytes(4, "little")
+    rest = size + bytes(4) + (0x80000000 if header else 0).to_bytes(4, "little") + bytes(8)
+    footer = b"APETAGEX" + (2000).to_bytes(4, "little") + rest
+    return (footer if header else b"") + items + footer
+
+
+def read(original: bytes) -> Anatomy:
+    return read_anatomy(lambda offset, length: original[offset : offset + length], len(original))
+
+
+class CountingReader:
+    """A positioned reader that knows how much was asked of it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.read_bytes = 0
+
+    def __call__(self, offset: int, length: int) -> bytes:
+        self.read_bytes += length
+        return self.data[offset : offset + length]
+
+
+@pytest.mark.parametrize(
+    "name", ["many-tags", "no-tags", "large-picture", "blocks", "leading-id3", "hires", "mono"]
+)
+def test_walker_agrees_with_mutagen(name: str, audio_library: Path) -> None:
+    path = audio_library / "flac" / f"{name}.flac"
+    original = path.read_bytes()
+    reader = CountingReader(original)
+    anatomy = read_anatomy(reader, len(original))
+    oracle = FLAC(path)
+    assert reader.read_bytes < 4096
+    carried = [(str(b.code), b.write()) for b in oracle.metadata_blocks if b.code not in (1, 4, 6)]
+    assert [(b.key, original[b.spans[0].offset :][: b.length]) for b in anatomy.blocks] == carried
+    assert [original[p.spans[0].offset :][: p.length] for p in anatomy.pictures] == [
+        p.data for p in oracle.pictures
+    ]
+    assert [(p.mime, p.description, p.picture_type, p.width) for p in anatomy.pictures] == [
+        (p.mime, p.desc, p.type, p.width) for p in oracle.pictures
+    ]
+    assert original[anatomy.audio.offset :][:2] in (b"\xff\xf8", b"\xff\xf9")
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        TAG_V1,
+        ape(b"items", header=True),
+        ape(b"items", header=False) + TAG_V1,
+        b"LYRICSBEGINwords" + b"000016LYRICS200" + TAG_V1,
+        b"3DI"[::-1] + b"\x04\x00\x10\x00\x00\x00\x02xx" + b"3DI\x04\x00\x10\x00\x00\x00\x02",
+    ],
+)
+def test_tags_around_the_audio_are_not_audio(tail: bytes) -> None:
+    front = ID3 + ID3 + b"fLaC\x80" + STREAMINFO[1:]
+    audio = b"\xff\xf8" + b"a" * 300
+    anatomy = read(front + audio + tail)
+    assert (anatomy.audio.offset, anatomy.audio.length) == (len(front), len(audio))
+
+
+def test_a_tail_never_reaches_into_the_metadata() -> None:
+    claims_too_much = ape(b"", header=False).replace(b"\x20\x00\x00\x00", b"\xff\xff\xff\x00", 1)
+    original = b"fLaC\x80" + STREAMINFO[1:] + b"aa" + claims_too_much
+    assert read(original).audio.length == 2 + 32
+    data = b"x" * 10 + TAG_V1
+    assert trim_trailing_tags(lambda o, n: data[o : o + n], 100, len(data)) == len(data)
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        b"",
+        b"fLaC",
+        b"fLaC\x80\x00\x00\x22" + bytes(10),
+        b"fLaC" + STREAMINFO + b"\x81\x00\x00\x10abc",
+        b"fLaC" + STREAMINFO + b"\xff\x00\x00\x00",
+        b"fLaC\x84\x00\x00\x00",
+        b"fLaC" + STREAMINFO + b"\x80" + STREAMINFO[1:],
+        b"fLaC\x80\x00\x00\x21" + bytes(33),
+        b"fLaC" + STREAMINFO + b"\x01\x00\x00\x00" * 9000,
+    ],
+)
+def test_damage_is_an_error(original: bytes) -> None:
+    with pytest.raises(MediaFormatError):
+        read(original)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        bytes(31),
+        bytes(4) + b"\xff\xff\xff\xff" + bytes(40),
+        bytes(8) + b"\x7f\xff\xff\xff" + bytes(40),
+        bytes(32),
+        bytes(28) + b"\x00\x00\x00\x09" + b"12345678",
+    ],
+)
+def test_a_broken_picture_costs_only_itself(body: bytes) -> None:
+    block = b"\x86" + len(body).to_bytes(3, "big") + body
+    with fresh_tally() as tally:
+        anatomy = read(b"fLaC" + STREAMINFO + block + b"audio")
+    assert anatomy.pictures == ()
+    assert anatomy.audio.length == 5
+    assert tally[Counter.PICTURES_DROPPED] == 1
+
+
+@given(st.binary(max_size=120))
+def test_any_bytes_end_in_an_anatomy_or_an_error(noise: bytes) -> None:
+    for original in (noise, b"fLaC" + STREAMINFO + noise):
+        try:
+            anatomy = read(original)
+        except MediaFormatError:
+            continue
+        assert 0 <= anatomy.audio.offset <= anatomy.audio.offset + anatomy.audio.length
+        assert anatomy.audio.offset + anatomy.audio.length <= len(original)
