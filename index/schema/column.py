@@ -28,15 +28,9 @@ class Kind(Enum):
         pa.list_(pa.struct([("offset", pa.int64()), ("length", pa.int64())])),
     )
 
-    @property
-    def sql(self) -> str:
-        """The type's SQL spelling."""
-        return self.value[0]
-
-    @property
-    def arrow(self) -> pa.DataType:
-        """The type's Arrow form."""
-        return self.value[1]
+    def __init__(self, sql: str, arrow: pa.DataType) -> None:
+        self.sql = sql
+        self.arrow = arrow
 
 
 @dataclass(frozen=True, slots=True)
