@@ -58,7 +58,7 @@ def _bash(command: Command) -> str:
         '  case "$before" in',
     ]
     for flag in _valued(command):
-        lines.append(f"    {'|'.join(_names(flag))}) {_bash_value(flag)}; return ;;")
+        lines += [f"    {'|'.join(_names(flag))}) {_bash_value(flag)}; return ;;"]
     lines += [
         "  esac",
         '  for w in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
