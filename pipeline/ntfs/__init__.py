@@ -1,1 +1,5 @@
-"""NTFS byte grammar: pure functions on bytes, no files, no Arrow, no threads."""
+"""The byte grammar of NTFS: what the records of a volume mean, and nothing else.
+
+Pure functions over bytes: no files, no threads, no Arrow. Run one record at a time this is the
+reference parser (`musefs.pipeline.ntfs.reference`) that the compiled parser must agree with.
+"""
