@@ -37,10 +37,10 @@ def apply_fixups(record: bytearray | memoryview) -> FixupState:
     check = bytes(record[offset : offset + 2])
     tails = [(index + 1) * stride - 2 for index in range(strides)]
     saved = [bytes(record[offset + 2 * i : offset + 2 * i + 2]) for i in range(1, count)]
-    if all(record[tail : tail + 2] == check for tail in tails):
+    if all(bytes(record[tail : tail + 2]) == check for tail in tails):
         for tail, pair in zip(tails, saved, strict=True):
             record[tail : tail + 2] = pair
         return FixupState.APPLIED
-    if all(record[tail : tail + 2] == pair for tail, pair in zip(tails, saved, strict=True)):
+    if all(bytes(record[tail : tail + 2]) == pair for tail, pair in zip(tails, saved, strict=True)):
         return FixupState.APPLIED
     return FixupState.TORN
