@@ -1,1 +1,1 @@
-"""One I/O thread, 16 MiB chunks of logical $MFT, three recycled buffers."""
+"""From a volume to chunks of logical $MFT: where it lies, in which pieces, read by one thread."""

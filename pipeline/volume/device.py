@@ -1,9 +1,9 @@
 """Image files and Linux block devices, opened for shared reading."""
 
-import fcntl
 import os
 import stat
 import struct
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +28,7 @@ class DeviceVolume:
         self._size = status.st_size
         if self._is_block:
             self._size, self._sector_bytes = _block_geometry(self._descriptor)
-        if hasattr(os, "posix_fadvise"):
+        if sys.platform == "linux":
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
 
     @property
@@ -101,6 +101,10 @@ def _open(path: Path) -> int:
 
 
 def _block_geometry(descriptor: int) -> tuple[int, int]:
+    if sys.platform == "win32":
+        raise AssertionError("Windows volumes are opened in another module")
+    import fcntl  # not on Windows, where image files are opened here too
+
     size = fcntl.ioctl(descriptor, _BLKGETSIZE64, bytes(8))
     sector = fcntl.ioctl(descriptor, _BLKSSZGET, bytes(4))
     return struct.unpack("<Q", size)[0], struct.unpack("<i", sector)[0]

@@ -1,0 +1,80 @@
+"""When each phase of a scan ran and how busy it was.
+
+Phases overlap, so their times add up to more than the whole: that gap is the pipeline's gain.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """The phases of a scan, in the order of the drawing."""
+
+    LAYOUT = "layout"
+    READ = "read"
+    PARSE = "parse"
+    RESOLVE = "resolve"
+    TAG = "tag"
+    WRITE = "write"
+    PUBLISH = "publish"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTimes:
+    """One phase: seconds since the start of the scan, and what it handled."""
+
+    phase: Phase
+    started_seconds: float
+    ended_seconds: float
+    busy_seconds: float
+    items: int
+    bytes: int
+
+
+class PhaseClock:
+    """Collects work from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._zero = time.perf_counter()
+        self._phases: dict[Phase, list[float]] = {}
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Seconds since the clock was made."""
+        return time.perf_counter() - self._zero
+
+    def add(self, phase: Phase, started: float, *, items: int = 0, length: int = 0) -> None:
+        """Note work that began at `started` (perf_counter) and ends now."""
+        self.add_span(phase, started, time.perf_counter(), items=items, length=length)
+
+    def add_span(
+        self, phase: Phase, started: float, ended: float, *, items: int = 0, length: int = 0
+    ) -> None:
+        """Note work between two readings of perf_counter."""
+        start, end = started - self._zero, ended - self._zero
+        with self._lock:
+            row = self._phases.setdefault(phase, [start, end, 0.0, 0, 0])
+            row[0], row[1] = min(row[0], start), max(row[1], end)
+            row[2] += end - start
+            row[3] += items
+            row[4] += length
+
+    @contextmanager
+    def timed(self, phase: Phase, *, items: int = 0, length: int = 0) -> Iterator[None]:
+        """Note the body as work of `phase`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(phase, started, items=items, length=length)
+
+    def report(self) -> list[PhaseTimes]:
+        """Return the phases that did anything, in their order."""
+        with self._lock:
+            rows = [(phase, self._phases[phase]) for phase in Phase if phase in self._phases]
+        return [PhaseTimes(p, r[0], r[1], r[2], int(r[3]), int(r[4])) for p, r in rows]
