@@ -10,6 +10,8 @@ from typing import Self
 
 from musefs.index.errors import NotElevatedError, VolumeNotFoundError, VolumeReadError
 
+assert sys.platform != "win32", "Windows has neither preadv nor block devices"  # noqa: S101
+
 _BLKGETSIZE64 = 0x80081272
 _BLKSSZGET = 0x1268
 DEFAULT_SECTOR_BYTES = 512

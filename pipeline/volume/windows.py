@@ -8,7 +8,9 @@ is tested anywhere with a device double that refuses what Windows refuses.
 import re
 import struct
 import sys
-from typing import Protocol
+import threading
+from types import TracebackType
+from typing import Protocol, Self
 
 from musefs.index.errors import NotElevatedError, VolumeNotFoundError, VolumeReadError
 
@@ -52,41 +54,53 @@ class Device(Protocol):
 
 
 class WindowsVolume:
-    """A volume with ordinary positioned reads over a device that only takes aligned ones."""
+    """A live volume over a device that only takes aligned reads; implements `Volume`."""
+
+    partition_offset = 0
+    is_live = True
 
     def __init__(self, device: Device, name: str) -> None:
-        self.name = name
+        self.source = name
         self._device = device
+        self._lock = threading.Lock()  # one handle has one position
         device.control(FSCTL_ALLOW_EXTENDED_DASD_IO, 0)
         data = device.control(FSCTL_GET_NTFS_VOLUME_DATA, 96)
         length = device.control(IOCTL_DISK_GET_LENGTH_INFO, 8)
-        (self.sector_bytes,) = struct.unpack_from("<I", data, 40)
-        (self.mft_valid_bytes,) = struct.unpack_from("<Q", data, 56)
-        (self.size_bytes,) = struct.unpack("<Q", length[:8])
+        self.sector_bytes: int = struct.unpack_from("<I", data, 40)[0]
+        self.mft_valid_bytes: int = struct.unpack_from("<Q", data, 56)[0]
+        self.size: int = struct.unpack("<Q", length[:8])[0]
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`; fewer only at the end of the volume."""
-        length = min(length, self.size_bytes - offset)
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `offset`; return the bytes read, fewer only at the end."""
+        length = min(len(buffer), self.size - offset)
         if length <= 0:
-            return b""
+            return 0
         start = offset - offset % ALIGNMENT_BYTES
         end = min(_round_up(offset + length, ALIGNMENT_BYTES), self._readable_bytes())
-        data = self._device.read(start, end - start)
-        return data[offset - start : offset - start + length]
-
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Fill `buffer` from `offset`; return how much the volume had."""
-        data = self.read_at(offset, len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        with self._lock:
+            data = self._device.read(start, end - start)
+        piece = data[offset - start : offset - start + length]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
     def close(self) -> None:
         """Close the handle."""
         self._device.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def _readable_bytes(self) -> int:
         """The end of the volume in whole sectors: a longer read fails instead of being short."""
-        return _round_up(self.size_bytes, max(self.sector_bytes, 512))
+        return _round_up(self.size, max(self.sector_bytes, 512))
 
 
 def _round_up(value: int, unit: int) -> int:

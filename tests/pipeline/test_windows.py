@@ -45,29 +45,28 @@ class AlignedDevice:
         self.closed = True
 
 
+def read(volume: WindowsVolume, offset: int, length: int) -> bytes:
+    buffer = bytearray(length)
+    return bytes(buffer[: volume.read_at(offset, memoryview(buffer))])
+
+
 @pytest.mark.parametrize("sector", [512, 4096])
 def test_any_range_is_read_through_aligned_reads(sector: int) -> None:
     device = AlignedDevice(64 << 10, sector)
     volume = WindowsVolume(device, r"\\.\C:")
     for offset, length in [(0, 512), (3, 10), (4095, 2), (60_000, 5536), (65_535, 1)]:
-        assert volume.read_at(offset, length) == device.data[offset : offset + length]
-    assert volume.read_at(65_530, 100) == device.data[65_530:]
-    assert volume.read_at(70_000, 10) == b""
-    assert (volume.size_bytes, volume.sector_bytes) == (64 << 10, sector)
+        assert read(volume, offset, length) == device.data[offset : offset + length]
+    assert read(volume, 65_530, 100) == device.data[65_530:]
+    assert read(volume, 70_000, 10) == b""
+    assert (volume.size, volume.sector_bytes) == (64 << 10, sector)
     assert volume.mft_valid_bytes == 123 << 10
 
 
 def test_a_volume_that_is_no_multiple_of_the_alignment_is_read_to_its_last_sector() -> None:
     device = AlignedDevice(9 * 512, 512)
-    volume = WindowsVolume(device, r"\\.\C:")
-    assert volume.read_at(8 * 512, 512) == device.data[8 * 512 :]
-
-
-def test_reading_into_a_buffer_says_how_much_there_was() -> None:
-    volume = WindowsVolume(AlignedDevice(8192, 512), r"\\.\C:")
-    buffer = bytearray(100)
-    assert volume.read_into(8150, memoryview(buffer)) == 42
-    volume.close()
+    with WindowsVolume(device, r"\\.\C:") as volume:
+        assert read(volume, 8 * 512, 512) == device.data[8 * 512 :]
+    assert device.closed
 
 
 @pytest.mark.parametrize(
