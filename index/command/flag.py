@@ -169,8 +169,8 @@ class Switch(Flag[bool]):
 
     @property
     def negatable(self) -> bool:
-        """Return True: --no-<name> takes it back."""
-        return True
+        """Return whether --no-<name> exists: where something else may have set it."""
+        return self.environment
 
     def read(self, texts: Sequence[str]) -> bool:
         """Return the last word that was given."""

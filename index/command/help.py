@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
 
-from musefs.index.command.common import SETTINGS
 from musefs.index.command.flag import Command, Flag
 
 _COLUMN = 30
@@ -23,7 +22,7 @@ def spelling(flag: Flag[object]) -> str:
     """Return a flag as it is typed: `-o, --out FILE`, `--[no-]tags`, `SOURCE`."""
     if flag.positional:
         return f"{flag.option} …" if flag.repeatable else flag.option
-    name = f"--[no-]{flag.name}" if flag.negatable and flag.group != SETTINGS else flag.option
+    name = f"--[no-]{flag.name}" if flag.negatable else flag.option
     short = f"-{flag.short}, " if flag.short else ""
     return f"{short}{name} {flag.metavar}".rstrip()
 

@@ -36,9 +36,9 @@ def _add(parser: argparse.ArgumentParser, flag: Flag[object]) -> None:
     names.append(f"--{flag.name}")
     if isinstance(flag, Switch):
         parser.add_argument(*names, dest=flag.name, action="append_const", const="true")
-        parser.add_argument(
-            f"--no-{flag.name}", dest=flag.name, action="append_const", const="false"
-        )
+        if flag.negatable:
+            refusal = f"--no-{flag.name}"
+            parser.add_argument(refusal, dest=flag.name, action="append_const", const="false")
     elif isinstance(flag, Count):
         parser.add_argument(*names, dest=flag.name, action="append_const", const="1")
     else:
