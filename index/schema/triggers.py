@@ -16,7 +16,7 @@ _EVENTS = {
 _SERVED_COLUMNS = (
     "path", "path_bytes", "format", "codec", "duration_seconds", "bitrate", "sample_rate",
     "bits_per_sample", "channels", "size", "mtime_ns", "ctime_ns", "lsn", "audio_offset",
-    "audio_length", "synthesised", "state", "entry_id",
+    "audio_length", "synthesised", "state",
 )  # fmt: skip
 """Columns of tracks that the mount serves from. The version and its time are not among them: a
 trigger on tags sets these and has logged the change already."""
