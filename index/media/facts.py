@@ -65,7 +65,8 @@ class BlockKind(StrEnum):
     MP4_TAG = "mp4_tag"
     """Content of an ilst atom that is not text; key = atom name or ----:mean:name."""
     OGG_PACKET = "ogg_packet"
-    """A header packet copied as it is; key = id, setup or the FLAC block type number."""
+    """Of an Ogg header; key = id, setup, suffix (behind an Opus comment), a FLAC block type
+    number (the body alone), or stream (serial and number of the first audio page, 4 bytes each)."""
     RIFF_CHUNK = "riff_chunk"
     """Payload of a chunk copied as it is; key = four-character id, or after:ID behind the audio."""
 

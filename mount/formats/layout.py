@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from musefs.index.errors import BackingChangedError, MediaFormatError
+from musefs.index.media.facts import Span
 from musefs.mount.formats.reading import ReadContext
 from musefs.mount.formats.segments import Generated, OriginalRange, Segment
 
@@ -33,6 +34,11 @@ class Layout:
     """Reading needs pictures from the index; without it a read never touches the index."""
     generated_bytes: int
     """Bytes kept in memory, for cache budgets."""
+
+    @property
+    def originals(self) -> tuple[Span, ...]:
+        """Ranges of the original that reading the whole file reads."""
+        return tuple(span for segment in self.segments for span in segment.originals)
 
 
 class Piece(NamedTuple):

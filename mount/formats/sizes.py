@@ -10,11 +10,15 @@ from collections.abc import Mapping
 import polars as pl
 
 from musefs.index.media.facts import AudioFormat
-from musefs.mount.formats import flac
+from musefs.mount.formats import flac, ogg_sizes
 from musefs.mount.formats.columns import LibraryColumns, SizeRule
 
 SIZE_RULES: Mapping[AudioFormat, SizeRule] = {
     AudioFormat.FLAC: flac.served_sizes,
+    AudioFormat.OGG_VORBIS: ogg_sizes.served_sizes,
+    AudioFormat.OGG_OPUS: ogg_sizes.served_sizes,
+    AudioFormat.OGG_FLAC: ogg_sizes.served_flac_sizes,
+    AudioFormat.OGG_SPEEX: ogg_sizes.served_sizes,
 }
 
 

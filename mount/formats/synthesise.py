@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import AudioFormat
-from musefs.mount.formats import flac
+from musefs.mount.formats import flac, ogg
 from musefs.mount.formats.layout import Layout, make_layout, plain_layout
 from musefs.mount.formats.segments import Segment
 from musefs.mount.formats.source import TrackSource
@@ -22,6 +22,10 @@ The rule of the same format in `sizes` must decide alike, from columns.
 
 SYNTHESISERS: Mapping[AudioFormat, Synthesiser] = {
     AudioFormat.FLAC: flac.synthesise,
+    AudioFormat.OGG_VORBIS: ogg.synthesise,
+    AudioFormat.OGG_OPUS: ogg.synthesise,
+    AudioFormat.OGG_FLAC: ogg.synthesise_flac,
+    AudioFormat.OGG_SPEEX: ogg.synthesise,
 }
 
 

@@ -1,0 +1,183 @@
+"""Ogg with Vorbis, Opus, FLAC or Speex: header packets, pictures and where audio pages begin.
+
+A file with several streams, one after the other or one beside the other, is refused by name and
+served as it is: one set of tags does not describe it. Tags are mutagen's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from musefs.index.errors import MediaFormatError
+from musefs.index.media import ogg_flac
+from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Picture, Span
+from musefs.index.media.foreign_tags import skip_leading_id3, trim_trailing_tags
+from musefs.index.media.ogg_page import (
+    CAPTURE,
+    LARGEST_BODY_BYTES,
+    LARGEST_HEADER_BYTES,
+    OggPage,
+    Packet,
+    PacketCollector,
+    parse_page,
+    walk_header_pages,
+)
+from musefs.index.media.ogg_picture import read_pictures
+from musefs.index.media.reading import ReadAt
+from musefs.index.media.vorbis_comment import PacketWindow, walk_comment
+
+_TAILS_BYTES = (8192, 24576, LARGEST_HEADER_BYTES + LARGEST_BODY_BYTES)
+"""Where the last page is looked for: of Vorbis, of Opus (a second of audio), of any stream."""
+_SPEEX_EXTRA_HEADERS_AT = 68
+_SUFFIX_LIMIT_BYTES = 1 << 20
+"""Of binary data behind an Opus comment that is carried over; a guess, none larger was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """The header packets of a stream, and the page that ends them."""
+
+    packets: tuple[Packet, ...]
+    last_page: OggPage
+
+
+_COMMENT_STARTS = {
+    AudioFormat.OGG_VORBIS: b"\x03vorbis",
+    AudioFormat.OGG_OPUS: b"OpusTags",
+    AudioFormat.OGG_SPEEX: b"",
+}
+
+
+def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
+    """Return where the parts of an Ogg file lie.
+
+    Raises MediaFormatError for other codecs, several streams, and damage in the headers.
+    """
+    begin = skip_leading_id3(read_at)
+    pages = walk_header_pages(read_at, begin)
+    first = next(pages)
+    audio_format = codec_of(read_at(first.body_offset, 80))
+    headers = _read_headers(read_at, audio_format, first, pages)
+    audio_begin = headers.last_page.end
+    if audio_begin > size:
+        raise MediaFormatError("the Ogg headers are cut off")
+    audio_end = trim_trailing_tags(read_at, audio_begin, size)
+    _refuse_chained(read_at, first.serial, audio_begin, audio_end)
+    if audio_format is AudioFormat.OGG_FLAC:
+        blocks, pictures = ogg_flac.parts(read_at, headers.packets)
+    else:
+        blocks, pictures = _parts(read_at, audio_format, headers.packets)
+    stream = _stream_block(read_at, headers.last_page, audio_begin, audio_end)
+    return Anatomy(
+        format=audio_format,
+        audio=Span(audio_begin, audio_end - audio_begin),
+        blocks=(stream, *blocks),
+        pictures=pictures,
+    )
+
+
+def codec_of(first_packet: bytes) -> AudioFormat:
+    """Return the format that a stream's first packet announces."""
+    if first_packet.startswith(b"\x01vorbis"):
+        return AudioFormat.OGG_VORBIS
+    if first_packet.startswith(b"OpusHead"):
+        return AudioFormat.OGG_OPUS
+    if first_packet.startswith(b"\x7fFLAC"):
+        return AudioFormat.OGG_FLAC
+    if first_packet.startswith(b"Speex   "):
+        return AudioFormat.OGG_SPEEX
+    if first_packet.startswith((b"fishead\0", b"\x80theora")):
+        raise MediaFormatError("several streams are multiplexed in one Ogg file")
+    raise MediaFormatError(f"an Ogg stream of unknown codec {first_packet[:8]!r}")
+
+
+def _read_headers(
+    read_at: ReadAt, audio_format: AudioFormat, first: OggPage, pages: Iterator[OggPage]
+) -> _Headers:
+    collector = PacketCollector()
+    collector.add(first)
+    last = first
+    while not _is_complete(read_at, audio_format, collector.packets):
+        last = next(pages)
+        collector.add(last)
+    if not collector.is_between_packets or _is_complete(
+        read_at, audio_format, collector.packets[:-1]
+    ):
+        raise MediaFormatError("audio begins on the page of an Ogg header")
+    return _Headers(tuple(collector.packets), last)
+
+
+def _is_complete(read_at: ReadAt, audio_format: AudioFormat, packets: list[Packet]) -> bool:
+    """Tell whether all header packets are among `packets`."""
+    if audio_format is AudioFormat.OGG_VORBIS:
+        return len(packets) >= 3
+    if audio_format is AudioFormat.OGG_OPUS:
+        return len(packets) >= 2
+    if audio_format is AudioFormat.OGG_FLAC:
+        return ogg_flac.is_complete(read_at, packets)
+    if not packets:
+        return False
+    extra = packets[0].read(read_at, _SPEEX_EXTRA_HEADERS_AT, 4)
+    return len(packets) >= 2 + int.from_bytes(extra, "little")
+
+
+def _parts(
+    read_at: ReadAt, audio_format: AudioFormat, packets: tuple[Packet, ...]
+) -> tuple[tuple[Block, ...], tuple[Picture, ...]]:
+    """Return the carried packets and the pictures of Vorbis, Opus and Speex."""
+    identification, comment, *others = packets
+    window = PacketWindow(read_at, comment)
+    start = _COMMENT_STARTS[audio_format]
+    if window.read(0, len(start)) != start:
+        raise MediaFormatError("the second packet of the Ogg stream is not its comment")
+    structure = walk_comment(window, len(start), comment.length)
+    blocks = [packet_block("id", identification)]
+    blocks += [packet_block("setup", packet) for packet in others]
+    suffix_length = comment.length - structure.end
+    if audio_format is AudioFormat.OGG_OPUS and _is_carried_suffix(
+        window.read(structure.end, 1), suffix_length
+    ):
+        spans = comment.part(structure.end, suffix_length)
+        blocks.append(Block(BlockKind.OGG_PACKET, "suffix", suffix_length, spans))
+    return tuple(blocks), read_pictures(window, comment, structure)
+
+
+def _is_carried_suffix(first_byte: bytes, length: int) -> bool:
+    """Tell whether what follows an Opus comment is data: its lowest bit says so, else padding."""
+    return bool(first_byte) and bool(first_byte[0] & 1) and length <= _SUFFIX_LIMIT_BYTES
+
+
+def packet_block(key: str, packet: Packet) -> Block:
+    """Return a header packet that is carried as it is."""
+    return Block(BlockKind.OGG_PACKET, key, packet.length, packet.spans)
+
+
+def _stream_block(read_at: ReadAt, last: OggPage, audio_begin: int, audio_end: int) -> Block:
+    """Return what page numbers are computed from: the serial and the first audio page's number."""
+    sequence = (last.sequence + 1) & 0xFFFF_FFFF
+    if audio_begin < audio_end:
+        page = parse_page(read_at(audio_begin, LARGEST_HEADER_BYTES), audio_begin)
+        if page is None or page.serial != last.serial:
+            raise MediaFormatError(f"no Ogg page of the same stream at byte {audio_begin}")
+        sequence = page.sequence
+    body = last.serial.to_bytes(4, "little") + sequence.to_bytes(4, "little")
+    return Block(BlockKind.OGG_PACKET, "stream", len(body), body=body)
+
+
+def _refuse_chained(read_at: ReadAt, serial: int, begin: int, end: int) -> None:
+    """Refuse a file whose last page belongs to another stream than its first.
+
+    No page is found at the end of a file that was cut off; that is no reason to refuse it.
+    """
+    for length in _TAILS_BYTES:
+        tail_begin = max(begin, end - length)
+        tail = read_at(tail_begin, end - tail_begin)
+        at = tail.rfind(CAPTURE)
+        while at >= 0:
+            page = parse_page(tail[at : at + LARGEST_HEADER_BYTES], tail_begin + at)
+            if page is not None and page.end == end:
+                if page.serial != serial:
+                    raise MediaFormatError("several streams are chained in one Ogg file")
+                return
+            at = tail.rfind(CAPTURE, 0, at)
+        if tail_begin == begin:
+            return

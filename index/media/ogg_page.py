@@ -1,0 +1,174 @@
+"""Ogg pages: the header of one, and packets as ranges of the file across page borders."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from musefs.index.errors import MediaFormatError
+from musefs.index.media.facts import Span
+from musefs.index.media.reading import ReadAt, read_exact
+
+CAPTURE = b"OggS"
+CONTINUED, FIRST, LAST = 1, 2, 4
+"""Flags: the page begins inside a packet; first page of its stream; last page of its stream."""
+FIXED_HEADER_BYTES = 27
+LARGEST_HEADER_BYTES = FIXED_HEADER_BYTES + 255
+LARGEST_BODY_BYTES = 255 * 255
+NO_PACKET_ENDS = 0xFFFF_FFFF_FFFF_FFFF
+"""The granule position of a page on which no packet ends."""
+
+HEADER_PAGES_LIMIT = 16384
+"""A comment of one gigabyte; no header is longer."""
+
+_HEADER = struct.Struct("<4sBBQIIIB")
+
+
+@dataclass(frozen=True, slots=True)
+class OggPage:
+    """The header of one page and where it lies."""
+
+    offset: int
+    flags: int
+    serial: int
+    sequence: int
+    lacing: bytes
+
+    @property
+    def body_offset(self) -> int:
+        """Where the body begins."""
+        return self.offset + FIXED_HEADER_BYTES + len(self.lacing)
+
+    @property
+    def end(self) -> int:
+        """Where the page ends."""
+        return self.body_offset + sum(self.lacing)
+
+
+def parse_page(data: bytes, offset: int = 0) -> OggPage | None:
+    """Return the page whose header `data` begins with; None if it is none or cut off."""
+    if len(data) < FIXED_HEADER_BYTES:
+        return None
+    capture, version, flags, _, serial, sequence, _, count = _HEADER.unpack_from(data)
+    lacing = data[FIXED_HEADER_BYTES : FIXED_HEADER_BYTES + count]
+    if capture != CAPTURE or version != 0 or flags > 7 or len(lacing) < count:
+        return None
+    return OggPage(offset, flags, serial, sequence, lacing)
+
+
+def write_header(
+    flags: int, granule: int, serial: int, sequence: int, checksum: int, lacing: bytes
+) -> bytes:
+    """Return the header of a page."""
+    return (
+        _HEADER.pack(CAPTURE, 0, flags, granule, serial, sequence, checksum, len(lacing)) + lacing
+    )
+
+
+def walk_header_pages(read_at: ReadAt, offset: int) -> Iterator[OggPage]:
+    """Walk pages of one stream from its first one on; the caller stops.
+
+    Raises MediaFormatError where a page of another stream stands between them.
+    """
+    first = _page_at(read_at, offset)
+    if not first.flags & FIRST:
+        raise MediaFormatError(f"the Ogg page at byte {offset} does not begin a stream")
+    page = first
+    for _ in range(HEADER_PAGES_LIMIT):
+        yield page
+        page = _full_page(read_at, page) or _page_at(read_at, page.end, len(page.lacing))
+        if page.serial != first.serial or page.flags & FIRST:
+            raise MediaFormatError("several streams are multiplexed in one Ogg file")
+    raise MediaFormatError(f"more than {HEADER_PAGES_LIMIT} pages of headers")
+
+
+def _page_at(read_at: ReadAt, offset: int, expected_lacing: int = 255) -> OggPage:
+    """Read the header at `offset`; pages of a stream mostly have as much lacing as the last."""
+    data = read_at(offset, FIXED_HEADER_BYTES + expected_lacing)
+    page = parse_page(data, offset)
+    if page is None and expected_lacing < 255:
+        page = parse_page(read_at(offset, LARGEST_HEADER_BYTES), offset)
+    if page is None:
+        raise MediaFormatError(f"no Ogg page at byte {offset}")
+    return page
+
+
+def _full_page(read_at: ReadAt, before: OggPage) -> OggPage | None:
+    """Return the page behind a full one if it is full, too, judged by the page behind it.
+
+    A large picture is a row of full pages: 27 bytes of each are enough, not all its lacing.
+    """
+    if before.lacing != _FULL_LACING:
+        return None
+    offset = before.end
+    fixed = read_at(offset, FIXED_HEADER_BYTES)
+    behind = read_at(offset + LARGEST_HEADER_BYTES + LARGEST_BODY_BYTES, FIXED_HEADER_BYTES)
+    page = parse_page(fixed + _FULL_LACING, offset)
+    if page is None or fixed[26] != len(_FULL_LACING) or len(behind) < FIXED_HEADER_BYTES:
+        return None
+    capture, _, flags, _, serial, sequence, _, _ = _HEADER.unpack_from(behind)
+    follows = (serial, sequence) == (page.serial, page.sequence + 1)
+    return page if capture == CAPTURE and flags & CONTINUED and follows else None
+
+
+_FULL_LACING = b"\xff" * 255
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet as ranges of the file."""
+
+    spans: tuple[Span, ...]
+    length: int
+
+    def part(self, begin: int, length: int) -> tuple[Span, ...]:
+        """Return the ranges of a part of the packet."""
+        spans: list[Span] = []
+        for span in self.spans:
+            take = min(span.length - begin, length)
+            if begin < span.length and take > 0:
+                spans.append(Span(span.offset + begin, take))
+                length -= take
+            begin = max(0, begin - span.length)
+        if length:
+            raise MediaFormatError("a length inside an Ogg packet exceeds the packet")
+        return tuple(spans)
+
+    def read(self, read_at: ReadAt, begin: int, length: int) -> bytes:
+        """Read a part of the packet; less at its end."""
+        length = max(0, min(length, self.length - begin))
+        parts = [
+            read_exact(read_at, span.offset, span.length, "an Ogg packet")
+            for span in self.part(begin, length)
+        ]
+        return b"".join(parts)
+
+
+class PacketCollector:
+    """Makes packets of pages that are added in order."""
+
+    def __init__(self) -> None:
+        self.packets: list[Packet] = []
+        self._spans: list[Span] = []
+
+    @property
+    def is_between_packets(self) -> bool:
+        """Whether all that was added belongs to whole packets."""
+        return not self._spans
+
+    def add(self, page: OggPage) -> None:
+        """Add the next page of the stream."""
+        if bool(page.flags & CONTINUED) == self.is_between_packets:
+            raise MediaFormatError(f"the Ogg page at byte {page.offset} does not continue the last")
+        offset = page.body_offset
+        length = 0
+        for value in page.lacing:
+            length += value
+            if value < 255:
+                self._spans.append(Span(offset, length))
+                spans = tuple(span for span in self._spans if span.length)
+                self.packets.append(Packet(spans, sum(span.length for span in spans)))
+                self._spans.clear()
+                offset += length
+                length = 0
+        if length:
+            self._spans.append(Span(offset, length))
