@@ -125,7 +125,7 @@ def _check(boot: BootSector, source: str) -> None:
         _power_of_two(boot.sector_bytes, 256, 4096)
         and _power_of_two(boot.cluster_bytes, boot.sector_bytes, MAX_CLUSTER_BYTES)
         and _power_of_two(boot.record_bytes, MIN_RECORD_BYTES, MAX_RECORD_BYTES)
-        and 0 < boot.total_sectors < 1 << 54
+        and 0 < boot.volume_bytes < 1 << 62
         and 0 < boot.mft_offset < boot.volume_bytes
     )
     if not sound:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from musefs.pipeline.ntfs.attribute import Extent
 from musefs.pipeline.ntfs.integers import Bytes
 
-MAX_VCN = 1 << 55
-"""Clusters that a file could have at most: 2 ** 63 bytes in clusters of 256."""
+MAX_VCN = 1 << 41
+"""Clusters that a file could have at most: past what NTFS allows, and 64 bits hold its bytes."""
 
 
 class RunListError(ValueError):

@@ -1,1 +1,1 @@
-"""The compiled record kernel and the Arrow batches it fills."""
+"""From chunks to Arrow batches: the compiled record parser, its columns, the workers."""

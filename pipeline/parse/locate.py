@@ -1,0 +1,116 @@
+"""Compiled: where a readable file's content lies; twin of `musefs.pipeline.ntfs.content`."""
+
+import numpy as np
+from numba import njit
+
+from musefs.pipeline.parse.bits import i64, signed, u16, u32
+from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Columns, Count
+
+# Order of musefs.index.backing.content.ContentKind, whose text the batches carry.
+RESIDENT, RUNS, COMPRESSED, ENCRYPTED, DEDUPLICATED, CLOUD, WOF, DAMAGED = range(8)
+
+_MAX_VCN = 1 << 41
+_SPANS, _BLOB, _CONTENTS = Count.SPANS, Count.BLOB, Count.CONTENTS
+
+
+@njit(nogil=True, cache=True)
+def put_runs(
+    record: Bytes, at: int, end: int, cluster_bytes: int, clusters: int, out: Columns
+) -> int:
+    """Append the byte ranges of a run list; return its clusters, or -1 if it cannot be true."""
+    lcn = np.int64(0)
+    total = np.int64(0)
+    while at < end and record[at]:
+        length_bytes, offset_bytes = record[at] & 15, record[at] >> 4
+        after = at + 1 + length_bytes + offset_bytes
+        if length_bytes < 1 or length_bytes > 8 or offset_bytes > 8 or after > end:
+            return -1
+        count = signed(record, at + 1, length_bytes)
+        if count <= 0 or count > _MAX_VCN or total + count > _MAX_VCN:
+            return -1
+        total += count
+        offset = np.int64(-1)
+        if offset_bytes:
+            lcn += signed(record, after - offset_bytes, offset_bytes)
+            if lcn < 0 or lcn > clusters or lcn + count > clusters:
+                return -1
+            offset = lcn * cluster_bytes
+        place = out.counts[_SPANS]
+        out.spans[place] = offset
+        out.spans[place + 1] = count * cluster_bytes
+        out.counts[_SPANS] = place + 2
+        at = after
+    return total
+
+
+@njit(nogil=True, cache=True)
+def refusal(flags: int, has_tag: bool, tag: int) -> int:
+    """Return why content cannot be had, or -1."""
+    if has_tag and tag == 0x80000013:
+        return DEDUPLICATED
+    if has_tag and tag & 0xFFFF0FFF == 0x9000001A:
+        return CLOUD
+    if has_tag and tag == 0x80000017:
+        return WOF
+    return ENCRYPTED if flags & 0x4000 else -1
+
+
+@njit(nogil=True, cache=True)
+def put_resident(record: Bytes, at: int, out: Columns) -> int:
+    """Append the value of a resident attribute; return its length."""
+    value, length = at + u16(record, at + 0x14), u32(record, at + 0x10)
+    place = out.counts[_BLOB]
+    out.blob[place : place + length] = record[value : value + length]
+    out.counts[_BLOB] = place + length
+    return length
+
+
+@njit(nogil=True, cache=True)
+def put_extent(
+    record: Bytes, at: int, size: int, cluster_bytes: int, clusters: int, out: Columns
+) -> bool:
+    """Append the runs of the one extent; False, with nothing appended, if they cannot be true."""
+    before = out.counts[_SPANS]
+    end = at + u32(record, at + 4)
+    runs_at = at + u16(record, at + 0x20)
+    total = put_runs(record, runs_at, end, cluster_bytes, clusters, out)
+    needed = size // cluster_bytes + (size % cluster_bytes > 0)
+    if total < 0 or total != i64(record, at + 0x18) + 1 or total < needed:
+        out.counts[_SPANS] = before
+        return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def emit_content(
+    record: Bytes, at: int, row: int, cluster_bytes: int, clusters: int, out: Columns
+) -> bool:
+    """Write where the content at attribute `at` lies; False if its runs are damaged."""
+    entry = out.entries[row]
+    line = out.contents[out.counts[_CONTENTS]]
+    out.counts[_CONTENTS] += 1
+    line.entry = entry.entry
+    line.size, line.valid_size = entry.size, entry.valid_size
+    line.unit_clusters = 0
+    line.first_byte = -1
+    line.resident_length = line.runs = NO_LENGTH
+    flags = u16(record, at + 0x0C)
+    kind = refusal(flags, entry.has_reparse != 0, np.int64(entry.reparse_tag))
+    if kind < 0 and record[at + 8] == 0:
+        kind = RESIDENT
+        line.resident_length = put_resident(record, at, out)
+    elif kind < 0:
+        before = out.counts[_SPANS]
+        kind = DAMAGED
+        if put_extent(record, at, entry.size, cluster_bytes, clusters, out):
+            kind = RUNS
+            if flags & 1 and record[at + 0x22]:
+                kind = COMPRESSED
+                line.unit_clusters = 1 << record[at + 0x22]
+            line.runs = (out.counts[_SPANS] - before) // 2
+            for place in range(before, out.counts[_SPANS], 2):
+                if out.spans[place] >= 0:
+                    line.first_byte = out.spans[place]
+                    break
+    line.kind = kind
+    return kind != DAMAGED
