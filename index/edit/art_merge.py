@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _READ = "track_id IN (FROM read_now)"
 
+BY_ORDINAL = "ORDER BY track_id, ordinal"
+"""The order of pictures in a published index: a mount loads them without sorting."""
+
 _RANKED = (
     "SELECT *, row_number() OVER (PARTITION BY track_id, length ORDER BY ordinal) AS rank FROM {0} "
     "WHERE track_id IN (FROM touched_art)"
@@ -34,7 +37,8 @@ def merge_art(con: "duckdb.DuckDBPyConnection") -> None:
     )
     con.execute(
         "INSERT INTO art SELECT * FROM old.art WHERE track_id IN (FROM carried) UNION ALL "
-        f"SELECT * FROM scanned_art WHERE {_READ} AND track_id NOT IN (FROM touched_art)"
+        f"SELECT * FROM scanned_art WHERE {_READ} AND track_id NOT IN (FROM touched_art) "
+        f"{BY_ORDINAL}"
     )
     _merge_touched(con)
     con.execute("DROP TABLE touched_art")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musefs.index.counters import Counter, degrade
-from musefs.index.edit.art_merge import merge_art
+from musefs.index.edit.art_merge import BY_ORDINAL, merge_art
 from musefs.index.read.attach import attach_index
 from musefs.index.schema.ddl import CHANGE_SEQUENCE, TABLES_BY_NAME, quote_name
 
@@ -32,6 +32,9 @@ _CONTENT_COLUMNS = (
     "size", "mtime_ns", "audio_offset", "audio_length", "synthesised",
 )  # fmt: skip
 """What a served file is made of; a move changes its path, not its content."""
+
+BY_KEY = "ORDER BY track_id, key, ordinal"
+"""The order of tags in a published index: a mount loads them without sorting."""
 
 _STAMP_COLUMNS = ("size", "mtime_ns", "ctime_ns", "lsn")
 
@@ -54,8 +57,8 @@ class MergeReport:
 
 def serve_as_scanned(con: "duckdb.DuckDBPyConnection") -> MergeReport:
     """Make the served layer of a first scan: what the files say."""
-    con.execute("INSERT INTO tags SELECT * FROM scanned_tags")
-    con.execute("INSERT INTO art SELECT * FROM scanned_art")
+    con.execute(f"INSERT INTO tags SELECT * FROM scanned_tags {BY_KEY}")
+    con.execute(f"INSERT INTO art SELECT * FROM scanned_art {BY_ORDINAL}")
     tracks = _count(con, "SELECT count(*) FROM tracks")
     return MergeReport(0, tracks, tracks, 0, 0, 0)
 
@@ -158,6 +161,7 @@ def _merge_tags(con: "duckdb.DuckDBPyConnection") -> int:
         f"UNION ALL SELECT * FROM scanned_tags s WHERE {read} "
         "AND NOT EXISTS (FROM touched_tags t WHERE t.track_id = s.track_id AND t.key = s.key) "
         "UNION ALL SELECT o.* FROM old.tags o JOIN touched_tags USING (track_id, key)"
+        + (f" {BY_KEY}" if _count(con, "SELECT count(*) FROM read_now") else "")
     )
     # both sides changed: theirs differs from the base under a key that the user touched
     theirs = "SELECT s.* FROM {0}scanned_tags s JOIN touched_tags USING (track_id, key)"

@@ -101,17 +101,18 @@ def attach_index(
 def check_schema(con: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None:
     """Raise unless the attached database is an index of this schema version."""
     try:
-        row = con.execute(f"SELECT schema_version FROM {quote_name(alias)}.meta").fetchone()
+        rows = con.execute(f"SELECT schema_version FROM {quote_name(alias)}.meta").fetchall()
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise NotAnIndexError("a DuckDB file, but not a musefs index", path=path) from error
     except duckdb.Error as error:
         raise explain_open_error(error, path) from error
-    if row is None:
-        raise IndexDamagedError("its meta table is empty", path=path)
-    if row[0] != SCHEMA_VERSION:
-        age = "newer" if row[0] > SCHEMA_VERSION else "older"
+    if len(rows) != 1:
+        raise IndexDamagedError(f"its meta table has {len(rows)} rows", path=path)
+    ((version,),) = rows
+    if version != SCHEMA_VERSION:
+        age = "newer" if version > SCHEMA_VERSION else "older"
         raise SchemaVersionError(
-            f"has schema {row[0]}, this musefs knows {SCHEMA_VERSION}: it is {age}", path=path
+            f"has schema {version}, this musefs knows {SCHEMA_VERSION}: it is {age}", path=path
         )
 
 

@@ -34,6 +34,9 @@ LOAD_THREADS = 1
 """Threads of DuckDB while loading. Two load no faster beside the parser threads: 2.0 s of processor
 time against 1.2 s for 2 M rows, and partial row groups that have to be written again."""
 
+SYNC_ROWS = 8 * ROW_GROUP_ROWS
+"""Rows between two checkpoints while loading. One after each round cost an eighth of the load."""
+
 MEMORY_LIMIT = "1GB"
 """Enough to merge a million edited tracks; what does not fit is spilled beside the index."""
 
@@ -129,6 +132,7 @@ class DuckDbStore:
 
         self._path = building
         self._sealed = False
+        self._unsynced_rows = 0
         self._con = connect_memory(LOAD_THREADS)
         self._con.execute(f"SET temp_directory = {quote_text(str(spill_path(building)))}")
         self._con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
@@ -155,7 +159,9 @@ class DuckDbStore:
         finally:  # after the transaction: in an aborted one nothing can be unregistered
             for name, _ in tables:
                 self._con.unregister(f"batch_{name}")
-        return sum(rows.num_rows for _, rows in tables)
+        written = sum(rows.num_rows for _, rows in tables)
+        self._unsynced_rows += written
+        return written
 
     def _insert(self, name: str, columns: list[str]) -> None:
         listed = ", ".join(quote_name(column) for column in columns)
@@ -173,8 +179,13 @@ class DuckDbStore:
             return
 
     def sync(self) -> None:
-        """Bring everything written into the file."""
+        """Bring what was written into the file, once there is enough of it; `seal` brings all."""
+        if self._unsynced_rows >= SYNC_ROWS:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
         self._con.execute(f"CHECKPOINT {CATALOG}")
+        self._unsynced_rows = 0
 
     def run(self, work: "Callable[[duckdb.DuckDBPyConnection], T]") -> T:
         """Do other work on the connection."""
@@ -185,7 +196,7 @@ class DuckDbStore:
 
         The result of the checkpoint is what counts: on a full disk `close()` succeeds silently.
         """
-        self.sync()
+        self._checkpoint()
         self._con.execute("USE memory")
         self._con.execute(f"DETACH {CATALOG}")
         self._con.close()

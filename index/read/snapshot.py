@@ -1,0 +1,134 @@
+"""What a mount holds of an index: frozen Arrow tables in the order of track_id.
+
+The tables are memory-mapped from a file that has no name any more: the kernel keeps of them
+what is used, and drops the rest when memory is short. One track's rows are a slice.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What tells one state of a file from another without opening it."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexIdentity:
+    """The identity of an index and of the journal beside it, which a committed edit grows."""
+
+    database: FileIdentity
+    journal: FileIdentity | None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFacts:
+    """The volume of an index, as far as reading its files needs it."""
+
+    kind: str
+    source: str
+    partition_offset: int
+    root_path: str | None
+    serial: str | None
+    label: str | None
+    bytes_per_sector: int | None
+    bytes_per_cluster: int | None
+    bytes_per_record: int | None
+    total_bytes: int | None
+    mft_runs: tuple[tuple[int, int], ...]
+    """(byte offset on the volume, length) of the $MFT, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRows:
+    """Rows of many tracks; those of the track at position i are offsets[i] to offsets[i + 1]."""
+
+    rows: "pa.Table"
+    offsets: "npt.NDArray[np.int64]"
+
+    def of(self, position: int) -> "pa.Table":
+        """Return the rows of the track at `position`, without a copy."""
+        start = int(self.offsets[position])
+        return self.rows.slice(start, int(self.offsets[position + 1]) - start)
+
+    def positions(self) -> "npt.NDArray[np.int64]":
+        """Return for each row the position of its track."""
+        import numpy as np
+
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+@dataclass(frozen=True, slots=True)
+class LibrarySnapshot:
+    """One state of a library. Positions are those of `tracks`, which is sorted by track_id."""
+
+    identity: IndexIdentity
+    index_id: str
+    generation: int
+    change_sequence: int
+    """Last line of the change log that this state contains."""
+    volume: VolumeFacts | None
+    tracks: "pa.Table"
+    """The columns of the tracks table; enumerations as dictionaries."""
+    tags: TrackRows
+    """track_id, key (lower case, a dictionary), ordinal, value; by key, then ordinal."""
+    art: TrackRows
+    """The columns of the art table, by ordinal."""
+    blocks: TrackRows
+    """The columns of the blocks table, by ordinal."""
+    contents: "pa.Table | None"
+    """One row a track, as in the contents table; NULL where nothing is known. None: not asked."""
+
+    @property
+    def track_ids(self) -> "npt.NDArray[np.int64]":
+        """The track_id of each position."""
+        return self.tracks.column("track_id").to_numpy()
+
+    def position(self, track_id: int) -> int | None:
+        """Return the position of a track; None if it is not here."""
+        ids = self.track_ids
+        found = int(ids.searchsorted(track_id))
+        return found if found < len(ids) and int(ids[found]) == track_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTracks:
+    """Which tracks differ between two states."""
+
+    added: frozenset[int]
+    removed: frozenset[int]
+    changed: frozenset[int]
+
+    @property
+    def all(self) -> frozenset[int]:
+        """Every track that differs in any way."""
+        return self.added | self.removed | self.changed
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The change log cannot say what happened; compare in full."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryUpdate:
+    """What a change log said, and the present state of the tracks that it named."""
+
+    index_id: str
+    generation: int
+    change_sequence: int
+    named: frozenset[int]
+    """All tracks of the log; those that are not in `present` are gone."""
+    present: LibrarySnapshot
