@@ -5,11 +5,13 @@ that are still reserved); PADDING is dropped. Tags are mutagen's; pictures are n
 their heads. No I/O of its own.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
+from musefs.index.media.comment_pictures import read_pictures
 from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Picture, Span
 from musefs.index.media.flac_picture import (
     LARGEST_HEAD_BYTES,
@@ -17,7 +19,9 @@ from musefs.index.media.flac_picture import (
     parse_picture_head,
 )
 from musefs.index.media.foreign_tags import skip_leading_id3, trim_trailing_tags
+from musefs.index.media.ogg_page import Packet
 from musefs.index.media.reading import ReadAt, read_exact
+from musefs.index.media.vorbis_comment import PacketWindow, walk_comment
 
 STREAMINFO = 0
 PADDING = 1
@@ -33,6 +37,9 @@ BLOCKS_LIMIT = 8192
 """Twice the pictures that one track may have; a longer chain is not a FLAC file."""
 _FIRST_READ_BYTES = 256
 """Of a picture: enough for the head of nearly all of them."""
+_COMMENT_READ_BYTES = 4096
+"""Of a comment: all of most; a longer one is walked entry by entry."""
+_PICTURE_NAME = re.compile(rb"(?:METADATA_BLOCK_PICTURE|COVERART)=", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,8 @@ def _carried(block: MetadataBlock) -> Block:
 
 def _pictures(read_at: ReadAt, blocks: tuple[MetadataBlock, ...]) -> Iterator[Picture]:
     for block in blocks:
+        if block.block_type == VORBIS_COMMENT:
+            yield from _pictures_in_comment(read_at, block)
         if block.block_type != PICTURE:
             continue
         picture = _read_picture(read_at, block)
@@ -114,6 +123,21 @@ def _pictures(read_at: ReadAt, blocks: tuple[MetadataBlock, ...]) -> Iterator[Pi
             )
         else:
             yield picture
+
+
+def _pictures_in_comment(read_at: ReadAt, block: MetadataBlock) -> Iterable[Picture]:
+    """Return pictures that a tool for Ogg wrote among the tags; most comments have none."""
+    start = read_at(block.offset, min(block.length, _COMMENT_READ_BYTES))
+    if block.length <= len(start) and _PICTURE_NAME.search(start) is None:
+        return ()
+    packet = Packet((Span(block.offset, block.length),), block.length)
+    window = PacketWindow(read_at, packet)
+    try:
+        structure = walk_comment(window, 0, block.length)
+    except MediaFormatError as error:
+        degrade(Counter.TAG_BLOCKS_DROPPED, "comment at byte %d: %s", block.offset, error)
+        return ()
+    return read_pictures(window, packet, structure)
 
 
 def _read_picture(read_at: ReadAt, block: MetadataBlock) -> Picture | None:

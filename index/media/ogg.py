@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media import ogg_flac
+from musefs.index.media.comment_pictures import read_pictures
 from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Picture, Span
 from musefs.index.media.foreign_tags import skip_leading_id3, trim_trailing_tags
 from musefs.index.media.ogg_page import (
@@ -21,7 +22,6 @@ from musefs.index.media.ogg_page import (
     parse_page,
     walk_header_pages,
 )
-from musefs.index.media.ogg_picture import read_pictures
 from musefs.index.media.reading import ReadAt
 from musefs.index.media.vorbis_comment import PacketWindow, walk_comment
 

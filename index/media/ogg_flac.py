@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
+from musefs.index.media.comment_pictures import read_pictures
 from musefs.index.media.facts import Block, BlockKind, Picture
 from musefs.index.media.flac import PICTURE, VORBIS_COMMENT, is_carried
 from musefs.index.media.flac_picture import (
@@ -12,7 +13,6 @@ from musefs.index.media.flac_picture import (
     parse_picture_head,
 )
 from musefs.index.media.ogg_page import Packet
-from musefs.index.media.ogg_picture import read_pictures
 from musefs.index.media.reading import ReadAt
 from musefs.index.media.vorbis_comment import PacketWindow, walk_comment
 

@@ -29,6 +29,11 @@ class Base64Text:
         """Whether the content is a picture that a user added."""
         return self.content.uses_art
 
+    @property
+    def held_bytes(self) -> int:
+        """What the content keeps."""
+        return self.content.generated_bytes
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Encode the groups that the range touches."""
         first = offset // 4

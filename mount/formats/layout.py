@@ -70,7 +70,7 @@ def make_layout(segments: Iterable[Segment], original_size: int) -> Layout:
         size=total,
         is_plain=_is_plain(joined, original_size),
         uses_art=any(segment.uses_art for segment in joined),
-        generated_bytes=sum(s.length for s in joined if type(s) is Generated),
+        generated_bytes=sum(segment.held_bytes for segment in joined),
     )
 
 

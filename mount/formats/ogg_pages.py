@@ -64,6 +64,11 @@ class PacketPages:
         return self.payload.uses_art
 
     @property
+    def held_bytes(self) -> int:
+        """What the packets keep, and the lacing."""
+        return self.payload.generated_bytes + len(self.lacing)
+
+    @property
     def page_count(self) -> int:
         """Number of pages."""
         return len(self.starts)
@@ -137,6 +142,11 @@ class RenumberedPages:
     def uses_art(self) -> bool:
         """No picture."""
         return False
+
+    @property
+    def held_bytes(self) -> int:
+        """Nothing."""
+        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read the pages that the range touches and give them their new numbers."""

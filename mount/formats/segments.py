@@ -38,6 +38,11 @@ class Segment(Protocol):
         """Whether it reads pictures that users added."""
         ...
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the served file that it keeps in memory, for the budget of a cache."""
+        ...
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Return exactly `length` bytes from `offset`, both within the segment."""
         ...
@@ -64,6 +69,11 @@ class Generated:
         """No picture."""
         return False
 
+    @property
+    def held_bytes(self) -> int:
+        """All of it."""
+        return len(self.data)
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Return a part of the bytes."""
         del context
@@ -87,6 +97,11 @@ class OriginalRange:
         """No picture that was added."""
         return False
 
+    @property
+    def held_bytes(self) -> int:
+        """Nothing."""
+        return 0
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read from the original."""
         return read_exactly(context.original, self.offset + offset, length)
@@ -108,6 +123,11 @@ class StoredArt:
     def uses_art(self) -> bool:
         """It is one."""
         return True
+
+    @property
+    def held_bytes(self) -> int:
+        """Nothing."""
+        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read from the provider."""
@@ -139,6 +159,11 @@ class Encoded:
     def uses_art(self) -> bool:
         """No picture that was added."""
         return False
+
+    @property
+    def held_bytes(self) -> int:
+        """Nothing."""
+        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Decode; base64 only where asked, the other encodings once as a whole."""
@@ -191,6 +216,11 @@ class ShiftedOffsets:
         """No picture."""
         return False
 
+    @property
+    def held_bytes(self) -> int:
+        """Nothing."""
+        return 0
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Shift the entries that the range touches."""
         first = offset // self.width * self.width
@@ -229,6 +259,11 @@ class Patched:
     def uses_art(self) -> bool:
         """No picture."""
         return False
+
+    @property
+    def held_bytes(self) -> int:
+        """Nothing."""
+        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read and put the new bytes in."""

@@ -50,20 +50,25 @@ def _by_format(columns: LibraryColumns, ruled: pl.DataFrame) -> list[tuple[str, 
     """Split all four tables by format with one join each, whatever the number of formats."""
     wanted = ruled.select("track_id", pl.col("format").cast(pl.Categorical).alias("__format"))
     tags, blocks, art = (
-        _split(frame, wanted) for frame in (columns.tags, columns.blocks, columns.art)
+        _split(_plain_text(frame), wanted) for frame in (columns.tags, columns.blocks, columns.art)
     )
     return [
         (
             name,
             LibraryColumns(
                 part,
-                tags.get(name, columns.tags.clear()),
-                blocks.get(name, columns.blocks.clear()),
-                art.get(name, columns.art.clear()),
+                tags.get(name, _plain_text(columns.tags.clear())),
+                blocks.get(name, _plain_text(columns.blocks.clear())),
+                art.get(name, _plain_text(columns.art.clear())),
             ),
         )
         for (name,), part in ruled.partition_by("format", as_dict=True).items()
     ]
+
+
+def _plain_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Turn dictionaries into text: rules ask for lengths in bytes."""
+    return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 
 
 def _split(frame: pl.DataFrame, wanted: pl.DataFrame) -> dict[str, pl.DataFrame]:

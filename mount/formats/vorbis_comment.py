@@ -1,6 +1,6 @@
 """The Vorbis comment that FLAC and the Ogg formats carry their tags in.
 
-Field names are the index's keys in upper case; which keys there are is the vocabulary's business.
+Which field a key of the index becomes is the vocabulary's business.
 The vendor says who wrote the comment, which is musefs, not the encoder of the audio.
 """
 
@@ -9,6 +9,7 @@ import re
 import polars as pl
 
 from musefs.index.counters import Counter, degrade
+from musefs.index.edit.vocabulary import WORDS, vorbis_field
 from musefs.mount.formats.columns import LibraryColumns, per_track
 from musefs.mount.formats.source import TrackSource
 
@@ -17,6 +18,8 @@ EMPTY_COMMENT_BYTES = 4 + len(VENDOR) + 4
 
 _FIELD_NAME = r"^[\x20-\x3C\x3E-\x7D]+$"
 """What the format allows: printable ASCII without `=` and `~`."""
+_OTHER_LENGTHS = {word.key: len(word.vorbis) for word in WORDS if len(word.vorbis) != len(word.key)}
+"""Fields that are longer or shorter than their keys; all others differ in case alone."""
 _is_field_name = re.compile(_FIELD_NAME[:-1] + r"\Z").match
 
 
@@ -27,7 +30,7 @@ def comment_body(source: TrackSource, extra_entries: int = 0) -> bytes:
         if not _is_field_name(key):
             _drop(source, key, len(values))
             continue
-        name = key.upper()
+        name = vorbis_field(key)
         for value in values:
             entry = f"{name}={value}".encode()
             entries.append(len(entry).to_bytes(4, "little") + entry)
@@ -47,7 +50,10 @@ def comment_lengths(columns: LibraryColumns) -> pl.LazyFrame:
     A track without a row has EMPTY_COMMENT_BYTES.
     """
     kept = columns.tags.lazy().filter(pl.col("key").str.contains(_FIELD_NAME))
-    entry = 4 + pl.col("key").str.len_bytes().cast(pl.Int64) + 1 + pl.col("value").str.len_bytes()
+    name = pl.col("key").str.len_bytes().cast(pl.Int64)
+    if _OTHER_LENGTHS:
+        name = pl.col("key").replace_strict(_OTHER_LENGTHS, default=name, return_dtype=pl.Int64)
+    entry = 4 + name + 1 + pl.col("value").str.len_bytes()
     return per_track(kept, entry, "entry_bytes").select(
         "track_id", (pl.col("entry_bytes") + EMPTY_COMMENT_BYTES).alias("comment_bytes")
     )

@@ -1,17 +1,22 @@
 """The FLAC walker: equal to mutagen on real files, bounded, and firm on damage."""
 
+import base64
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mutagen.flac import FLAC
+from mutagen.flac import FLAC, Picture
+from support.contents import MemoryContent
 
 from musefs.index.counters import Counter, fresh_tally
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Anatomy
 from musefs.index.media.flac import read_anatomy
 from musefs.index.media.foreign_tags import trim_trailing_tags
+from musefs.mount.formats.layout import make_layout, read_layout
+from musefs.mount.formats.reading import ReadContext
+from musefs.mount.formats.source import ServedPicture
 
 STREAMINFO = b"\x00\x00\x00\x22" + bytes(34)
 ID3 = b"ID3\x04\x00\x00\x00\x00\x00\x05hello"
@@ -124,6 +129,40 @@ def test_a_broken_picture_costs_only_itself(body: bytes) -> None:
     assert anatomy.pictures == ()
     assert anatomy.audio.length == 5
     assert tally[Counter.PICTURES_DROPPED] == 1
+
+
+@pytest.mark.parametrize("filler", [0, 9000])
+def test_pictures_that_stand_among_the_tags_are_found(filler: int) -> None:
+    """Mutagen calls them tags; they are served as pictures, and never lost."""
+    made = Picture()
+    made.data, made.mime, made.type = b"image bytes", "image/png", 4
+    jpeg = b"\xff\xd8\xff" + b"jpeg" * 9
+    entries = [
+        b"TITLE=" + b"x" * filler,
+        b"metadata_block_picture=" + base64.b64encode(made.write()),
+        b"COVERART=" + base64.b64encode(jpeg),
+        b"COVERARTMIME=image/jpeg",
+    ]
+    body = bytes(4) + len(entries).to_bytes(4, "little")
+    body += b"".join(len(entry).to_bytes(4, "little") + entry for entry in entries)
+    block = b"\x84" + len(body).to_bytes(3, "big") + body
+    original = b"fLaC" + STREAMINFO + block + b"audio"
+    pictures = [ServedPicture(picture) for picture in read(original).pictures]
+    assert [(p.picture.mime, p.picture.picture_type) for p in pictures] == [
+        ("image/png", 4),
+        ("image/jpeg", 3),
+    ]
+    context = ReadContext(MemoryContent(original))
+    served = [make_layout(p.segments(), len(original)) for p in pictures]
+    assert [read_layout(layout, 0, 99, context) for layout in served] == [b"image bytes", jpeg]
+
+
+def test_a_broken_comment_costs_no_picture_and_no_audio() -> None:
+    block = b"\x84\x00\x00\x20" + b"\xff" * 9 + b"COVERART=" + b"\xff" * 14
+    with fresh_tally() as tally:
+        anatomy = read(b"fLaC" + STREAMINFO + block + b"audio")
+    assert anatomy.audio.length == 5
+    assert tally[Counter.TAG_BLOCKS_DROPPED] == 1
 
 
 @given(st.binary(max_size=120))

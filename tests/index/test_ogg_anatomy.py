@@ -174,6 +174,17 @@ def test_a_broken_picture_costs_only_itself(value: bytes) -> None:
     assert tally[Counter.PICTURES_DROPPED] == 1
 
 
+@pytest.mark.parametrize("size", [30, 31, 32])
+def test_the_old_form_of_a_cover_is_a_picture(size: int) -> None:
+    image = b"\x89PNG" + bytes(size)
+    original = opus(comment(b"CoverArt=" + base64.b64encode(image), b"COVERARTMIME=image/png"))
+    (found,) = read(original).pictures
+    assert (found.length, found.mime, found.skip) == (len(image), "image/png", 0)
+    assert picture_bytes(original, found) == image
+    for value in (b"", b"AAAA" * 9, base64.b64encode(image)[:-1]):
+        assert read(opus(comment(b"COVERART=" + value))).pictures == ()
+
+
 def test_base64_without_padding_is_read() -> None:
     text = base64.b64encode(picture(b"1234")).rstrip(b"=")
     anatomy = read(opus(comment(b"METADATA_BLOCK_PICTURE=" + text)))

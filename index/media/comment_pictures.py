@@ -1,6 +1,7 @@
-"""Pictures in Ogg comments: METADATA_BLOCK_PICTURE as ranges of base64 across pages.
+"""Pictures in Vorbis comments, by reference: ranges of base64, in Ogg across pages.
 
-Only the head of each is decoded here; the image stays where it is until it is served.
+METADATA_BLOCK_PICTURE is the form in use, COVERART its forerunner: an image with no head. Only the
+first bytes are decoded here; the image stays where it is until it is served.
 """
 
 import binascii
@@ -14,9 +15,15 @@ from musefs.index.media.flac_picture import (
     parse_picture_head,
 )
 from musefs.index.media.ogg_page import Packet
-from musefs.index.media.vorbis_comment import CommentStructure, Entry, PacketWindow
+from musefs.index.media.vorbis_comment import (
+    CommentStructure,
+    Entry,
+    PacketWindow,
+)
 
 _NAME = b"METADATA_BLOCK_PICTURE="
+_BARE_NAME = b"COVERART="
+_IMAGE_STARTS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"GIF8", "image/gif"))
 _FIRST_HEAD_BYTES = 48
 """Head of a picture with a common media type and an empty description."""
 
@@ -26,21 +33,22 @@ def read_pictures(
 ) -> tuple[Picture, ...]:
     """Return the pictures of a comment by reference; broken ones are counted."""
     pictures: list[Picture] = []
-    for entry in filter(is_picture, structure.entries):
-        picture = read_picture(window, packet, entry)
+    for entry in structure.entries:
+        name = entry.start[: entry.start.find(b"=") + 1].upper()
+        if name == _NAME:
+            picture = _read_picture(window, packet, entry)
+        elif name == _BARE_NAME:
+            picture = _read_bare_image(window, packet, entry)
+        else:
+            continue
         if picture is None:
-            degrade(Counter.PICTURES_DROPPED, "a picture in an Ogg comment is empty or broken")
+            degrade(Counter.PICTURES_DROPPED, "a picture in a comment is empty or broken")
         else:
             pictures.append(picture)
     return tuple(pictures)
 
 
-def is_picture(entry: Entry) -> bool:
-    """Tell whether an entry of a comment is a picture."""
-    return entry.start[: len(_NAME)].upper() == _NAME
-
-
-def read_picture(window: PacketWindow, packet: Packet, entry: Entry) -> Picture | None:
+def _read_picture(window: PacketWindow, packet: Packet, entry: Entry) -> Picture | None:
     """Return the picture by reference; None if it is broken or not plain base64."""
     begin = entry.offset + len(_NAME)
     text_length = entry.length - len(_NAME)
@@ -63,6 +71,25 @@ def read_picture(window: PacketWindow, packet: Packet, entry: Entry) -> Picture 
         colors=head.colors,
         encoding=Encoding.BASE64,
         skip=head.head_length,
+    )
+
+
+def _read_bare_image(window: PacketWindow, packet: Packet, entry: Entry) -> Picture | None:
+    begin = entry.offset + len(_BARE_NAME)
+    text_length = entry.length - len(_BARE_NAME)
+    text, end = window.read(begin, min(text_length, 16)), window.read(begin + text_length - 4, 4)
+    try:
+        start = binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        return None
+    mimes = [mime for mark, mime in _IMAGE_STARTS if start.startswith(mark)]
+    if text_length % 4 or not mimes:
+        return None
+    return Picture(
+        length=text_length // 4 * 3 - end.count(b"="),
+        spans=packet.part(begin, text_length),
+        mime=mimes[0],
+        encoding=Encoding.BASE64,
     )
 
 
