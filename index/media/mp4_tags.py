@@ -1,0 +1,110 @@
+"""The tag list of MP4: pictures by reference, and items that are no text.
+
+What is text (and so read as a tag, and written anew) is decided by the type of an item's first
+value, as the readers of tags decide it: UTF-8, UTF-16, integers, and a few items whose type
+taggers leave out. Everything else is carried over value by value.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from musefs.index.counters import Counter, degrade
+from musefs.index.errors import MediaFormatError
+from musefs.index.media.facts import Block, BlockKind, Picture, Span
+from musefs.index.media.mp4_atoms import Atom, AtomReader
+
+DATA_HEAD_BYTES = 16
+"""Size, `data`, type and locale."""
+
+_IMPLICIT, _UTF8, _UTF16, _INTEGER = 0, 1, 2, 21
+_TEXT_TYPES = (_UTF8, _UTF16, _INTEGER)
+_TEXT_WITHOUT_TYPE = frozenset({
+    b"trkn", b"disk", b"gnre", b"cpil", b"pgap", b"pcst", b"tmpo", b"tvsn", b"tves", b"stik",
+    b"hdvd", b"rtng", b"shwm", b"aART", b"cprt", b"desc", b"ldes", b"sonm", b"soar", b"soal",
+    b"soaa", b"soco", b"tvsh", b"sosn", b"catg", b"egid", b"keyw", b"purl", b"rate",
+})  # fmt: skip
+"""Items that are numbers or text even where their values have no type; so is all with a `©`."""
+_MIMES = {_IMPLICIT: "image/jpeg", 12: "image/gif", 13: "image/jpeg", 14: "image/png",
+          27: "image/bmp"}  # fmt: skip
+_NAME_LIMIT_BYTES = 1024
+_LOOKED_AT_BYTES = 1 << 20
+"""An untyped freeform value is text or not by its bytes; a longer one is not text."""
+
+
+def read_pictures(reader: AtomReader, items: Iterable[Atom]) -> Iterator[Picture]:
+    """Return the covers by reference."""
+    for item in items:
+        if item.name != b"covr":
+            continue
+        for value, kind in _values(reader, item.payload, item.end):
+            mime = _MIMES.get(kind)
+            if mime is None or value.length == 0:
+                degrade(Counter.PICTURES_DROPPED, "cover of type %d is no picture", kind)
+            else:
+                if kind == _IMPLICIT and reader.read_at(value.offset, 4) == b"\x89PNG":
+                    mime = "image/png"
+                yield Picture(value.length, (value,), mime=mime)
+
+
+def read_tag_blocks(reader: AtomReader, items: Iterable[Atom]) -> Iterator[Block]:
+    """Return the items that are no text; their length is that of all their values."""
+    for item in items:
+        if item.name == b"covr":
+            continue
+        block = _freeform(reader, item) if item.name == b"----" else _plain(reader, item)
+        if block is not None:
+            yield block
+
+
+def _plain(reader: AtomReader, item: Atom) -> Block | None:
+    first = next(_values(reader, item.payload, item.end), None)
+    if first is None or first[1] in _TEXT_TYPES:
+        return None
+    if first[1] == _IMPLICIT and (item.name in _TEXT_WITHOUT_TYPE or item.name[:1] == b"\xa9"):
+        return None
+    return _block(item.name.decode("latin-1"), item.payload, item.end)
+
+
+def _freeform(reader: AtomReader, item: Atom) -> Block | None:
+    """Return a binary freeform item under the key `----:mean:name`."""
+    begin = item.payload
+    names: list[str] = []
+    for expected in (b"mean", b"name"):
+        head = reader.read_at(begin, 12)
+        size = int.from_bytes(head[:4], "big")
+        if head[4:8] != expected or not 12 <= size <= min(_NAME_LIMIT_BYTES, item.end - begin):
+            degrade(Counter.TAG_BLOCKS_DROPPED, "a freeform item without mean and name")
+            return None
+        names.append(reader.read_at(begin + 12, size - 12).decode("utf-8", "replace"))
+        begin += size
+    first = next(_values(reader, begin, item.end), None)
+    if first is None or first[1] in _TEXT_TYPES:
+        return None
+    if first[1] == _IMPLICIT and _is_text(reader, first[0]):
+        return None
+    return _block(f"----:{names[0]}:{names[1]}", begin, item.end)
+
+
+def _block(key: str, begin: int, end: int) -> Block:
+    return Block(BlockKind.MP4_TAG, key, end - begin, (Span(begin, end - begin),))
+
+
+def _values(reader: AtomReader, begin: int, end: int) -> Iterator[tuple[Span, int]]:
+    """Yield place and type of each value of an item."""
+    try:
+        for atom in reader.atoms(begin, end):
+            head = reader.read_at(atom.payload, 8)
+            if atom.name == b"data" and atom.end - atom.payload >= 8:
+                value = Span(atom.payload + 8, atom.end - atom.payload - 8)
+                yield value, int.from_bytes(head[1:4], "big")
+    except MediaFormatError as error:
+        degrade(Counter.TAG_BLOCKS_DROPPED, "%s", error.message)
+
+
+def _is_text(reader: AtomReader, value: Span) -> bool:
+    if value.length > _LOOKED_AT_BYTES:
+        return False
+    content = reader.read_at(value.offset, value.length)
+    try:
+        return min(content.decode(), default=" ") >= "\t"
+    except UnicodeDecodeError:
+        return False
