@@ -1,1 +1,1 @@
-"""What is known only after the stream: extension records, parents, paths."""
+"""After the stream: files spread over several records, and the paths of folders."""
