@@ -1,8 +1,20 @@
 """Fixtures that every room's tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is not a bug, so examples have no deadline. CI takes the same examples each time:
+# what Hypothesis finds anew is found on a developer's machine and in the slow runs.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("slow", deadline=None, max_examples=1000)
+if os.environ.get("MUSEFS_SLOW"):
+    settings.load_profile("slow")
+else:
+    settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 @pytest.fixture(scope="session")
