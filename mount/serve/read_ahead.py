@@ -1,0 +1,227 @@
+"""Read-ahead for originals whose every read costs a wait: remote folders, raw volumes.
+
+Where the kernel caches the original it also reads ahead, and nothing here is used. Elsewhere each
+open file has one window of bytes. A miss where the last window ended doubles the next window, a
+miss elsewhere begins again small. All windows together stay below one budget: to grow, a stream
+clears the coldest others that nobody is reading from, or takes what is left.
+"""
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from musefs.index.backing.content import Content, Stamp
+
+FIRST_WINDOW_BYTES = 512 << 10
+LARGEST_WINDOW_BYTES = 8 << 20
+BUDGET_BYTES = 64 << 20
+"""Eight streams at the largest window."""
+
+
+class Budget:
+    """The bytes that all windows together may hold; charged = sum of the windows, always."""
+
+    def __init__(self, limit_bytes: int = BUDGET_BYTES) -> None:
+        self.limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._charged = 0
+        self._streams: set[Stream] = set()
+        self._hits = 0
+        self._misses = 0
+
+    @property
+    def window_limit_bytes(self) -> int:
+        """The largest window of one stream."""
+        return max(FIRST_WINDOW_BYTES, min(self.limit_bytes // 4, LARGEST_WINDOW_BYTES))
+
+    def register(self, stream: "Stream") -> None:
+        """Take part; at the first read of a stream."""
+        with self._lock:
+            self._streams.add(stream)
+
+    def forget(self, stream: "Stream") -> None:
+        """Take part no longer; the stream holds nothing any more."""
+        with self._lock:
+            self._streams.discard(stream)
+
+    def charge(self, wanted: int, asking: "Stream") -> int:
+        """Reserve up to `wanted` bytes, clearing colder streams if need be."""
+        if wanted > self.limit_bytes - self._charged:
+            self._clear_coldest(wanted, asking)
+        with self._lock:
+            granted = max(0, min(wanted, self.limit_bytes - self._charged))
+            self._charged += granted
+            return granted
+
+    def give_back(self, amount: int) -> None:
+        """Return what was charged."""
+        with self._lock:
+            self._charged -= amount
+
+    def count(self, *, hit: bool) -> None:
+        """Count a read."""
+        with self._lock:
+            if hit:
+                self._hits += 1
+            else:
+                self._misses += 1
+
+    def statistics(self) -> dict[str, int]:
+        """Return limit, charge, streams, hits and misses."""
+        with self._lock:
+            return {
+                "limit_bytes": self.limit_bytes,
+                "charged_bytes": self._charged,
+                "streams": len(self._streams),
+                "hits": self._hits,
+                "misses": self._misses,
+            }
+
+    def _clear_coldest(self, wanted: int, asking: "Stream") -> None:
+        with self._lock:
+            others = sorted(self._streams - {asking}, key=lambda stream: stream.last_used)
+        for stream in others:
+            if wanted <= self.limit_bytes - self._charged:
+                return
+            stream.try_clear()
+
+
+class Stream:
+    """An opened original read through a window; itself a content, shared by threads."""
+
+    def __init__(self, content: Content, budget: Budget) -> None:
+        self._content = content
+        self._budget = budget
+        self._lock = threading.Lock()
+        self._start = 0
+        self._data = b""
+        self._charged = 0
+        self._window = FIRST_WINDOW_BYTES
+        self._expected = 0
+        self._stray_end = -1
+        self._registered = False
+        self._closed = False
+        self.epoch = 0
+        """Grows when what was read ahead is of no use any more."""
+        self.last_used = 0.0
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self._content.size
+
+    @property
+    def descriptor(self) -> int | None:
+        """None, so that nobody reads past the window."""
+        return None
+
+    @property
+    def window_bytes(self) -> int:
+        """How much the next miss in sequence reads."""
+        return self._window
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`, from the window if it has them all."""
+        if self._budget.limit_bytes == 0:
+            return self._content.read_at(offset, length)
+        length = max(0, min(length, self.size - offset))
+        with self._lock:
+            self.last_used = time.monotonic()
+            found = self._find(offset, length)
+            self._budget.count(hit=found is not None)
+            if found is not None:
+                return found
+            if self._is_stray(offset, length):
+                return self._content.read_at(offset, length)
+            return self._fill(offset, length)
+
+    def stamp(self) -> Stamp:
+        """Return what the original's stamp is now."""
+        return self._content.stamp()
+
+    def void(self) -> None:
+        """Make what is being read ahead worthless: the handle was released."""
+        self.epoch += 1
+
+    def try_clear(self) -> None:
+        """Give the window back unless somebody is reading."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
+
+    def close(self) -> None:
+        """Give everything back and close the original."""
+        with self._lock:
+            self._closed = True
+            self._drop()
+        self._budget.forget(self)
+        self._content.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _find(self, offset: int, length: int) -> bytes | None:
+        begin = offset - self._start
+        if begin < 0 or begin + length > len(self._data):
+            return None
+        return self._data[begin : begin + length]
+
+    def _is_stray(self, offset: int, length: int) -> bool:
+        """Tell a late request from just before the window; the second in a row is a seek.
+
+        The kernel sends several requests of one reader at once, and threads may swap them.
+        """
+        late = self._start - LARGEST_WINDOW_BYTES <= offset < self._start
+        if not late or offset == self._stray_end:
+            return False
+        self._stray_end = offset + length
+        return True
+
+    def _fill(self, offset: int, length: int) -> bytes:
+        """Read a window that begins where the last one ended, if `offset` lies in reach."""
+        if not self._registered:
+            self._registered = True
+            self._budget.register(self)
+        in_sequence = self._expected <= offset < self._expected + self._window
+        if in_sequence:
+            start = self._expected
+            if self._data:
+                self._window = min(2 * self._window, self._budget.window_limit_bytes)
+        else:
+            start = offset
+            self._window = FIRST_WINDOW_BYTES
+            self.epoch += 1
+        self._drop()
+        end = min(max(start + self._window, offset + length), self.size)
+        granted = self._budget.charge(end - start, self)
+        if start + granted < offset + length or self._closed:
+            self._budget.give_back(granted)
+            return self._content.read_at(offset, length)
+        self._charged = granted
+        try:
+            self._data = self._content.read_at(start, granted)
+        except BaseException:
+            self._drop()
+            raise
+        self._budget.give_back(granted - len(self._data))
+        self._charged = len(self._data)
+        self._start = start
+        self._expected = start + len(self._data)
+        begin = offset - start
+        return self._data[begin : begin + length]
+
+    def _drop(self) -> None:
+        self._budget.give_back(self._charged)
+        self._charged = 0
+        self._data = b""
