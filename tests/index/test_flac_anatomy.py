@@ -111,6 +111,7 @@ def test_damage_is_an_error(original: bytes) -> None:
         read(original)
 
 
+@pytest.mark.expected_degradations(Counter.PICTURES_DROPPED)
 @pytest.mark.parametrize(
     "body",
     [

@@ -152,6 +152,7 @@ def picture(data: bytes, mime: bytes = b"image/png") -> bytes:
     return bytes(made.write())
 
 
+@pytest.mark.expected_degradations(Counter.PICTURES_DROPPED)
 @pytest.mark.parametrize(
     "value",
     [

@@ -125,6 +125,7 @@ def test_a_probe_of_the_head_needs_one_read_of_the_original(audio_library: Path)
     assert len(content.reads) == 1
 
 
+@pytest.mark.expected_degradations(Counter.PICTURES_DROPPED, Counter.TAG_VALUES_DROPPED)
 @given(any_tags(), st.lists(any_picture(SMALL), max_size=3))
 def test_any_tags_read_back_and_have_the_size_of_the_columns(
     tags: Tags, pictures: list[Picture]
@@ -162,6 +163,7 @@ def comment_entries(served: bytes) -> list[str]:
     return entries
 
 
+@pytest.mark.expected_degradations(Counter.SERVED_UNTOUCHED)
 def test_tags_too_large_for_the_format_are_counted_and_the_file_served_as_it_is() -> None:
     """M1: never an error for the reader, never a broken file."""
     source = small_source({"comment": ["x" * (1 << 24)]})
@@ -172,6 +174,7 @@ def test_tags_too_large_for_the_format_are_counted_and_the_file_served_as_it_is(
     assert sizes_of([source]) == [layout.size] == [len(SMALL)]
 
 
+@pytest.mark.expected_degradations(Counter.PICTURES_DROPPED)
 def test_an_added_picture_too_large_for_a_block_is_dropped_and_counted() -> None:
     huge = ServedPicture(Picture(1 << 24, ()), art_hash="abc")
     fits = ServedPicture(Picture((1 << 24) - 1 - 32 - len("image/jpeg"), ()), art_hash="abc")

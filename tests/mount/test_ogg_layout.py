@@ -214,6 +214,7 @@ def opus_file(comment: bytes = EMPTY_OPUS_TAGS, audio: bytes | None = None) -> b
     return page(OPUS_HEAD, 0, FIRST) + page(comment, 1) + audio
 
 
+@pytest.mark.expected_degradations(Counter.PICTURES_DROPPED, Counter.TAG_VALUES_DROPPED)
 @given(any_tags(), st.lists(any_picture(bytes(1200)), max_size=3))
 @settings(max_examples=60)
 def test_any_tags_read_back_and_have_the_size_of_the_columns(
@@ -340,6 +341,7 @@ def test_an_index_without_page_numbers_is_an_error() -> None:
         synthesise(source)
 
 
+@pytest.mark.expected_degradations(Counter.SERVED_UNTOUCHED)
 def test_a_comment_that_no_decoder_takes_leaves_the_file_as_it_is() -> None:
     original = opus_file()
     source = source_of(anatomy_of(original), len(original), {"comment": ["x" * 125_829_121]})

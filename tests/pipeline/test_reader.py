@@ -98,6 +98,7 @@ def refuse(_: Callable[[], None]) -> threading.Thread:
     raise RuntimeError("can't start new thread")
 
 
+@pytest.mark.expected_degradations(Counter.SCAN_PIPELINE_FALLBACKS)
 def test_f8_without_a_thread_the_same_chunks_are_read_inline() -> None:
     """F8: scan_pipeline_fallbacks is 1, the rows are the same, nothing is silent."""
     content = bytes(range(256)) * 40
@@ -138,6 +139,7 @@ def test_f15_a_failing_source_surfaces_and_ends_the_thread(volume: MemoryVolume)
     assert IO_THREAD_NAME not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.expected_degradations(Counter.UNREADABLE_RECORDS)
 def test_b17_bad_sectors_cost_their_records_only() -> None:
     content = b"\x01" * (64 * RECORD)
     volume = MemoryVolume(content, error_ranges=(range(8192, 8200),))

@@ -59,6 +59,7 @@ def test_a_hard_link_is_one_entry_with_two_names(music: Path) -> None:
     ]
 
 
+@pytest.mark.expected_degradations(Counter.PARENT_LOOPS)
 def test_links_are_listed_and_followed_only_when_asked(music: Path) -> None:
     (music / "folder link").symlink_to("A")
     link = next(row for row in rows(music)["entries"] if row["reparse_target"] == "A")
@@ -69,6 +70,7 @@ def test_links_are_listed_and_followed_only_when_asked(music: Path) -> None:
     assert "/folder link/" in {row["path"] for row in followed["directories"]}
 
 
+@pytest.mark.expected_degradations(Counter.PARENT_LOOPS)
 def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "back").symlink_to("..")
@@ -135,6 +137,7 @@ def test_a_cancelled_walk_stops(music: Path) -> None:
         list(Walk(music, WalkOptions(), cancelled).batches())
 
 
+@pytest.mark.expected_degradations(Counter.UNREADABLE_FOLDERS)
 def test_a_folder_that_vanishes_is_counted(tmp_path: Path) -> None:
     from musefs.pipeline.walk.listing import list_folder
 
