@@ -1,0 +1,198 @@
+"""`musefs-tag art`: which pictures are served, and changing them.
+
+A picture that is added is stored once, whatever number of tracks uses it; pictures of the files
+stay references. Exporting one reads it from the original, below the root that was scanned.
+"""
+
+import base64
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musefs.index.backing.content import ContentRef, Stamp
+from musefs.index.backing.mounted import MountedBacking
+from musefs.index.errors import BackingMissingError, UsageError
+from musefs.index.media.facts import Encoding
+from musefs.index.media.picture_file import picture_facts
+
+if TYPE_CHECKING:
+    import duckdb
+
+MAX_PICTURE_BYTES = 16_711_680
+"""What a FLAC picture block can hold beside its own fields; no player wants more."""
+
+_EXTENSIONS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/bmp": ".bmp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPicture:
+    """One picture that the mount serves."""
+
+    track_id: int
+    path: str
+    ordinal: int
+    picture_type: int
+    mime: str
+    width: int
+    height: int
+    length: int
+    description: str
+    added: bool
+    """A user added it; else it is the file's own."""
+
+
+def served_pictures(con: "duckdb.DuckDBPyConnection") -> list[ServedPicture]:
+    """Return the pictures of the selected tracks."""
+    rows = con.execute(
+        "SELECT a.track_id, t.path, a.ordinal, a.picture_type, a.mime, a.width, a.height, "
+        "a.length, a.description, a.art_hash IS NOT NULL FROM art a JOIN tracks t USING (track_id) "
+        "SEMI JOIN selected USING (track_id) ORDER BY t.path, a.track_id, a.ordinal"
+    ).fetchall()
+    return [ServedPicture(*row) for row in rows]
+
+
+def set_picture(con: "duckdb.DuckDBPyConnection", source: Path, picture_type: int) -> int:
+    """Serve the picture for the selected tracks in place of those of its type."""
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", path=source) from error
+    facts = picture_facts(data)
+    if facts is None:
+        raise UsageError("is not a PNG, JPEG, GIF, WebP or BMP picture", path=source)
+    if len(data) > MAX_PICTURE_BYTES:
+        raise UsageError(
+            f"has {len(data)} bytes; audio files hold at most {MAX_PICTURE_BYTES}", path=source
+        )
+    digest = hashlib.sha256(data).hexdigest()
+    con.execute(
+        "INSERT INTO art_data SELECT $hash, $mime, $width, $height, $data::BLOB "
+        "WHERE $hash NOT IN (SELECT art_hash FROM art_data)",
+        {
+            "hash": digest,
+            "mime": facts.mime,
+            "width": facts.width,
+            "height": facts.height,
+            "data": data,
+        },
+    )
+    con.execute(
+        "CREATE TEMP TABLE changing AS SELECT track_id FROM selected ANTI JOIN (SELECT track_id "
+        "FROM art WHERE picture_type = $type GROUP BY track_id "
+        "HAVING count(*) = 1 AND any_value(art_hash) = $hash) USING (track_id)",
+        {"type": picture_type, "hash": digest},
+    )
+    con.execute(
+        "DELETE FROM art WHERE picture_type = $type AND track_id IN (FROM changing)",
+        {"type": picture_type},
+    )
+    con.execute(
+        "INSERT INTO art SELECT track_id, coalesce((SELECT max(ordinal) + 1 FROM art a "
+        "WHERE a.track_id = changing.track_id), 0), $type, $mime, '', $width, $height, $depth, 0, "
+        f"$length, '{Encoding.RAW.value}', 0, NULL, $hash FROM changing",
+        {
+            "type": picture_type,
+            "mime": facts.mime,
+            "width": facts.width,
+            "height": facts.height,
+            "depth": facts.depth,
+            "length": len(data),
+            "hash": digest,
+        },
+    )
+    return _drop_changing(con)
+
+
+def remove_pictures(con: "duckdb.DuckDBPyConnection", picture_type: int) -> int:
+    """Serve no picture of this type for the selected tracks; return how many tracks changed."""
+    con.execute(
+        "CREATE TEMP TABLE changing AS SELECT DISTINCT track_id FROM art "
+        "SEMI JOIN selected USING (track_id) WHERE picture_type = $type",
+        {"type": picture_type},
+    )
+    con.execute(
+        "DELETE FROM art WHERE picture_type = $type AND track_id IN (FROM changing)",
+        {"type": picture_type},
+    )
+    return _drop_changing(con)
+
+
+def reset_pictures(con: "duckdb.DuckDBPyConnection") -> int:
+    """Serve the files' own pictures again for the selected tracks that differ from them."""
+    con.execute(
+        "CREATE TEMP TABLE changing AS SELECT DISTINCT track_id FROM ("
+        "(FROM art EXCEPT ALL FROM scanned_art) UNION ALL (FROM scanned_art EXCEPT ALL FROM art)) "
+        "SEMI JOIN selected USING (track_id)"
+    )
+    con.execute("DELETE FROM art WHERE track_id IN (FROM changing)")
+    con.execute("INSERT INTO art SELECT * FROM scanned_art WHERE track_id IN (FROM changing)")
+    return _drop_changing(con)
+
+
+def _drop_changing(con: "duckdb.DuckDBPyConnection") -> int:
+    ((count,),) = con.execute("SELECT count(*) FROM changing").fetchall()
+    con.execute("DROP TABLE changing")
+    return int(count)
+
+
+def export_pictures(
+    con: "duckdb.DuckDBPyConnection", directory: Path, picture_type: int
+) -> Iterator[Path]:
+    """Write the selected tracks' pictures of one type; yields each file that was written."""
+    directory.mkdir(parents=True, exist_ok=True)
+    rows = con.execute(
+        "SELECT t.track_id, a.ordinal, a.mime, a.encoding::VARCHAR, a.skip, a.length, a.spans, "
+        "d.data, coalesce(t.path_bytes, encode(t.path)), t.record_number, t.sequence, t.size, "
+        "t.mtime_ns, t.ctime_ns, (SELECT root_path FROM volumes) FROM art a "
+        "JOIN tracks t USING (track_id) LEFT JOIN art_data d USING (art_hash) "
+        "SEMI JOIN selected ON selected.track_id = t.track_id WHERE a.picture_type = $type "
+        "ORDER BY t.track_id, a.ordinal",
+        {"type": picture_type},
+    ).fetchall()
+    for track_id, ordinal, mime, encoding, skip, length, spans, data, *file in rows:
+        if data is None:
+            coded = _read_spans(file, [(s["offset"], s["length"]) for s in spans or ()])
+            data = _decode(coded, Encoding(encoding))[skip : skip + length]
+        target = directory / f"{track_id}-{ordinal}{_EXTENSIONS.get(mime, '.bin')}"
+        target.write_bytes(data)
+        yield target
+
+
+def _read_spans(file: Sequence[object], spans: Sequence[tuple[int, int]]) -> bytes:
+    path, record, sequence, size, mtime_ns, ctime_ns, root = file
+    if not isinstance(root, str) or not isinstance(path, bytes):
+        raise BackingMissingError("the index does not say where its volume is mounted")
+    ref = ContentRef(
+        path, _int(record), _int(sequence), Stamp(_int(size), _int(mtime_ns), _int(ctime_ns))
+    )
+    with MountedBacking(Path(os.path.abspath(root))).open(ref) as content:  # noqa: PTH100 - no links
+        return b"".join(content.read_at(offset, length) for offset, length in spans)
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)  # noqa: S101 - the column is NOT NULL
+    return value
+
+
+def _decode(coded: bytes, encoding: Encoding) -> bytes:
+    match encoding:
+        case Encoding.RAW:
+            return coded
+        case Encoding.BASE64:
+            return base64.b64decode(coded)
+        case Encoding.UNSYNC:
+            return coded.replace(b"\xff\x00", b"\xff")
+        case Encoding.ZLIB:
+            return zlib.decompress(coded)
+        case Encoding.UNSYNC_ZLIB:
+            return zlib.decompress(coded.replace(b"\xff\x00", b"\xff"))
