@@ -4,17 +4,15 @@ Rows are read from the mapped Arrow tables when they are asked for; nothing is k
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from musefs.index.media.facts import AudioFormat, Block, BlockKind, Encoding, Picture, Span
 from musefs.index.read.snapshot import LibrarySnapshot
 from musefs.mount.formats.columns import LibraryColumns
 from musefs.mount.formats.source import ServedPicture, TrackSource
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _TRACK_COLUMNS = ("track_id", "format", "size", "synthesised", "audio_offset", "audio_length")
 _TAG_COLUMNS = ("track_id", "key", "ordinal", "value")
@@ -24,7 +22,11 @@ _ART_COLUMNS = (
     "colors", "length", "encoding", "skip", "art_hash",
 )  # fmt: skip
 
-_Row = dict[str, Any]
+_PICTURE_COLUMNS = (
+    "spans", "encoding", "art_hash", "length", "picture_type", "mime", "description", "width",
+    "height", "depth", "colors", "skip",
+)  # fmt: skip
+"""From the fourth on they are fields of Picture."""
 
 
 def size_columns(library: LibrarySnapshot) -> LibraryColumns:
@@ -40,27 +42,39 @@ def size_columns(library: LibrarySnapshot) -> LibraryColumns:
 def track_source(library: LibrarySnapshot, position: int) -> TrackSource:
     """Return the track at a position, as its synthesiser wants it."""
     columns = ("path", *_TRACK_COLUMNS)
-    track: _Row = {name: library.tracks.column(name)[position].as_py() for name in columns}
+    track: dict[str, Any] = {
+        name: library.tracks.column(name)[position].as_py() for name in columns
+    }
     return TrackSource(
         path=track["path"],
         format=AudioFormat(track["format"]),
         audio=Span(track["audio_offset"], track["audio_length"]),
         size=track["size"],
         tags=tuple(_grouped(library.tags.of(position))),
-        blocks=tuple(_block(row) for row in library.blocks.of(position).to_pylist()),
-        pictures=tuple(_picture(row) for row in library.art.of(position).to_pylist()),
+        blocks=tuple(_blocks(library.blocks.of(position))),
+        pictures=tuple(_pictures(library.art.of(position))),
         synthesised=track["synthesised"],
     )
 
 
-def _frame(table: "pa.Table", names: tuple[str, ...]) -> pl.DataFrame:
+def _frame(table: pa.Table, names: tuple[str, ...]) -> pl.DataFrame:
     return pl.DataFrame(table.select(names))
 
 
-def _grouped(rows: "pa.Table") -> Iterator[tuple[str, tuple[str, ...]]]:
+def _values(rows: pa.Table, name: str) -> list[Any]:
+    """Return a column of a few rows; dictionaries are decoded first, five times as fast."""
+    found: list[Any] = []
+    for chunk in rows.column(name).chunks:
+        plain: pa.Array[Any] = chunk
+        if isinstance(chunk, pa.DictionaryArray):
+            plain = chunk.dictionary_decode()
+        found += plain.to_pylist()
+    return found
+
+
+def _grouped(rows: pa.Table) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each key with its values; rows are in the order of keys and positions."""
-    keys: list[Any] = rows.column("key").to_pylist()
-    values: list[Any] = rows.column("value").to_pylist()
+    keys, values = _values(rows, "key"), _values(rows, "value")
     begin = 0
     for end in range(1, len(keys) + 1):
         if end == len(keys) or keys[end] != keys[begin]:
@@ -68,33 +82,22 @@ def _grouped(rows: "pa.Table") -> Iterator[tuple[str, tuple[str, ...]]]:
             begin = end
 
 
-def _block(row: _Row) -> Block:
-    return Block(
-        kind=BlockKind(row["kind"]),
-        key=row["key"],
-        length=row["length"],
-        spans=_spans(row),
-        encoding=Encoding(row["encoding"]),
-        body=row["body"],
-    )
+def _blocks(rows: pa.Table) -> Iterator[Block]:
+    names = ("kind", "key", "length", "spans", "encoding", "body")
+    columns = [_values(rows, name) for name in names]
+    for kind, key, length, spans, encoding, body in zip(*columns, strict=True):
+        yield Block(BlockKind(kind), key, length, _spans(spans), Encoding(encoding), body)
 
 
-def _picture(row: _Row) -> ServedPicture:
-    picture = Picture(
-        length=row["length"],
-        spans=_spans(row),
-        picture_type=row["picture_type"],
-        mime=row["mime"],
-        description=row["description"],
-        width=row["width"],
-        height=row["height"],
-        depth=row["depth"],
-        colors=row["colors"],
-        encoding=Encoding(row["encoding"]),
-        skip=row["skip"],
-    )
-    return ServedPicture(picture, row["art_hash"])
+def _pictures(rows: pa.Table) -> Iterator[ServedPicture]:
+    if rows.num_rows == 0:
+        return
+    columns = [_values(rows, name) for name in _PICTURE_COLUMNS]
+    for spans, encoding, art_hash, *facts in zip(*columns, strict=True):
+        named = dict(zip(_PICTURE_COLUMNS[3:], facts, strict=True))
+        picture = Picture(spans=_spans(spans), encoding=Encoding(encoding), **named)
+        yield ServedPicture(picture, art_hash)
 
 
-def _spans(row: _Row) -> tuple[Span, ...]:
-    return tuple(Span(span["offset"], span["length"]) for span in row["spans"] or ())
+def _spans(spans: list[dict[str, int]] | None) -> tuple[Span, ...]:
+    return tuple(Span(span["offset"], span["length"]) for span in spans or ())
