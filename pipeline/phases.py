@@ -64,6 +64,13 @@ class PhaseClock:
             row[3] += items
             row[4] += length
 
+    def note(self, phase: Phase, ended: float, busy_seconds: float, items: int = 0) -> None:
+        """Note work whose busy time was kept elsewhere, lasting from the first reading on."""
+        end = ended - self._zero
+        with self._lock:
+            first = min((row[0] for row in self._phases.values()), default=0.0)
+            self._phases[phase] = [first, end, busy_seconds, items, 0]
+
     @contextmanager
     def timed(self, phase: Phase, *, items: int = 0, length: int = 0) -> Iterator[None]:
         """Note the body as work of `phase`."""

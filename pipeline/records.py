@@ -7,13 +7,12 @@ what a tag stage does and when the index is published is `musefs.pipeline.scan`.
 import os
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from musefs.index.schema.volume_tables import DIRECTORIES
 from musefs.pipeline.ntfs.entry import EntryFacts
 from musefs.pipeline.ntfs.extensions import packed_extension, packed_table
-from musefs.pipeline.parse.stream import Append, RecordStream, StreamOutcome
+from musefs.pipeline.parse.stream import Append, OnChunk, RecordStream, StreamOutcome
 from musefs.pipeline.parse.sub_range import EXTENSIONS, ParseSettings, SubRangeParser
 from musefs.pipeline.phases import Phase, PhaseClock
 from musefs.pipeline.read.chunks import CHUNK_BYTES, SUB_RANGE_BYTES, plan_chunks
@@ -91,7 +90,7 @@ def scan_records(
     append: Append,
     options: RecordOptions,
     clock: PhaseClock,
-    on_chunk: Callable[[StreamOutcome], None] = lambda _: None,
+    on_chunk: OnChunk = lambda _records, _bytes: None,
 ) -> RecordTotals:
     """Scan all records; on an error every thread has ended and the error is raised."""
     plan = plan_chunks(layout, options.chunk_bytes)

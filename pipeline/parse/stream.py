@@ -27,6 +27,10 @@ Append = Callable[[Table, pa.RecordBatch], object]
 """Takes a batch for a table; may block until there is room."""
 
 
+OnChunk = Callable[[int, int], None]
+"""Told the records and bytes of each chunk that is done."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeptRecord:
     """A whole record set aside; `entry_id` is None for an extension record."""
@@ -63,7 +67,7 @@ class RecordStream:
         parser: SubRangeParser,
         append: Append,
         keep_extension: Callable[[KeptRecord], None],
-        on_chunk: Callable[[StreamOutcome], None] = lambda _: None,
+        on_chunk: OnChunk = lambda _records, _bytes: None,
     ) -> None:
         """`append` and `keep_extension` are called on the thread that runs `run`, in order."""
         self._parser = parser
@@ -122,12 +126,13 @@ class RecordStream:
                 outcome.parents.append(count_parents(names))
             self._append(table, batch)
         outcome.entries += sum(part.entry_count for part in parts)
-        outcome.records += loaded.chunk.length // self._parser.settings.record_bytes
+        records = loaded.chunk.length // self._parser.settings.record_bytes
+        outcome.records += records
         outcome.bytes += loaded.chunk.length
         for part in parts:
             outcome.formats += part.formats
         self._report_damage(loaded, np.sum([part.damage for part in parts], axis=0))
-        self._on_chunk(outcome)
+        self._on_chunk(records, loaded.chunk.length)
 
     def _set_aside(self, parts: list[SubRange], first_entry: int) -> None:
         for part in parts:

@@ -1,0 +1,87 @@
+"""What a scan found, counted from the batches as they pass; and why it is nothing, if so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from musefs.index.counters import Counter
+from musefs.index.schema.column import Table
+from musefs.pipeline.ntfs.reference_number import FIRST_USER_RECORD
+
+DAMAGE = frozenset(
+    {
+        Counter.UNREADABLE_RECORDS,
+        Counter.UNREACHABLE_RECORDS,
+        Counter.TORN_RECORDS,
+        Counter.BAAD_RECORDS,
+        Counter.GARBAGE_RECORDS,
+        Counter.BAD_FIXUP_ARRAYS,
+        Counter.BAD_ATTRIBUTES,
+        Counter.BAD_NAMES,
+        Counter.BAD_RUN_LISTS,
+        Counter.BAD_ATTRIBUTE_LISTS,
+        Counter.BAD_REPARSE_POINTS,
+        Counter.MISSING_EXTENTS,
+        Counter.UNRESOLVED_PARENTS,
+        Counter.PARENT_LOOPS,
+        Counter.PATHS_TOO_DEEP,
+        Counter.NAMES_OVER_LIMIT,
+        Counter.UNREADABLE_FOLDERS,
+        Counter.UNREADABLE_ENTRIES,
+        Counter.TAG_FILES_FAILED,
+    }
+)
+"""Counters that make a finished scan a partial one (exit code 10)."""
+
+
+@dataclass(slots=True)
+class Census:
+    """Totals of the rows that went by."""
+
+    skip_records_below: int = FIRST_USER_RECORD
+    """Metafiles are rows like all others but nobody's files; 0 for a directory."""
+    rows: dict[str, int] = field(default_factory=dict[str, int])
+    files: int = 0
+    folders: int = 0
+    bytes: int = 0
+    allocated: int = 0
+    formats: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Files and bytes by readable extension."""
+
+    def count(self, table: Table, batch: pa.RecordBatch) -> None:
+        """Add one batch."""
+        self.rows[table.name] = self.rows.get(table.name, 0) + batch.num_rows
+        if table.name != "entries":
+            return
+        users = batch
+        if self.skip_records_below:
+            own = pc.greater_equal(batch.column("record_number"), self.skip_records_below)
+            users = batch.filter(own)
+        folders = pc.sum(users.column("is_directory")).as_py() or 0
+        self.folders += folders
+        self.files += users.num_rows - folders
+        self.bytes += pc.sum(users.column("size")).as_py() or 0
+        self.allocated += pc.sum(users.column("allocated")).as_py() or 0
+
+    @property
+    def hard_links(self) -> int:
+        """Names beyond the first of each entry."""
+        return max(0, self.rows.get("names", 0) - self.rows.get("entries", 0))
+
+    def why_nothing(self, records: int, counts: Mapping[Counter, int]) -> str | None:
+        """Return why no file was found; None if there are some."""
+        if self.files:
+            return None
+        damage = ", ".join(f"{n} {c.value}" for c, n in counts.items() if c in DAMAGE)
+        if damage:
+            return f"0 files found: of {records} records some are damaged ({damage})"
+        if not self.skip_records_below:
+            return "0 files found: the folder holds none"
+        if not records:
+            return "0 files found: the $MFT has no records"
+        return (
+            f"0 files found: of {records} records only the file system's own are in use; "
+            "--deleted also lists deleted files"
+        )

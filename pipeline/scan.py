@@ -1,0 +1,224 @@
+"""musefs-scan: volume to published index, with every stage in its place.
+
+Nothing is published unless all of it succeeded; whatever interrupts the scan leaves the former
+index as it was and no thread behind.
+"""
+
+import json
+import os
+import platform
+import sys
+import threading
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from musefs.index.command.output import Output, write_stats
+from musefs.index.command.progress import Progress, progress_for
+from musefs.index.counters import Counter, Tally, fresh_tally
+from musefs.index.errors import ExitCode
+from musefs.index.schema.column import Table
+from musefs.index.schema.enums import VolumeKind
+from musefs.index.schema.volume_tables import SCAN_COUNTERS, SCAN_PHASES, SCANS, VOLUMES
+from musefs.index.write import IndexWriter
+from musefs.pipeline.census import DAMAGE, Census
+from musefs.pipeline.phases import Phase, PhaseClock
+from musefs.pipeline.plan import ScanPlan
+from musefs.pipeline.read.layout import read_layout
+from musefs.pipeline.records import RecordOptions, scan_records
+from musefs.pipeline.summary import ScanReport, report_fields, write_report
+from musefs.pipeline.volume.opening import DirectorySource, VolumeSource, open_source
+from musefs.pipeline.volume_row import directory_row, ntfs_row
+from musefs.pipeline.walk.walker import Walk, WalkOptions
+
+MAX_WORKERS = 8
+"""More parse threads than this only wait for the writer; each has buffers of its own."""
+
+
+@dataclass(slots=True)
+class ScanRun:
+    """One scan while it runs; what every stage needs of the others."""
+
+    plan: ScanPlan
+    writer: IndexWriter
+    progress: Progress
+    clock: PhaseClock
+    census: Census
+    cancelled: threading.Event
+    scan_id: str
+    started_at: datetime
+    records: int = 0
+    bytes_read: int = 0
+
+    def append(self, table: Table, batch: pa.RecordBatch) -> None:
+        """Count a batch and hand it to the writer; waits while the writer's queue is full."""
+        self.census.count(table, batch)
+        self.writer.append(table, batch)
+
+
+def run(plan: ScanPlan) -> ExitCode:
+    """Scan, publish and report; the exit code says whether all of it could be read."""
+    with fresh_tally() as tally:
+        report = scan(plan, tally)
+    output = Output(plan.common)
+    if not plan.common.quiet or output.machine:
+        write_report(report, output)
+    if plan.common.stats is not None:
+        write_stats(plan.common.stats, report_fields(report))
+    damaged = any(counter in DAMAGE for counter in report.counts)
+    return ExitCode.PARTIAL if damaged else ExitCode.OK
+
+
+def scan(plan: ScanPlan, tally: Tally, progress: Progress | None = None) -> ScanReport:
+    """Scan `plan.source` into `plan.out` and return what there is to say about it."""
+    clock = PhaseClock()
+    with ExitStack() as stack:
+        source = open_source(plan.source, plan.partition)
+        if isinstance(source, VolumeSource):
+            stack.enter_context(source.volume)
+        kind = source.kind if isinstance(source, VolumeSource) else VolumeKind.DIRECTORY
+        writer = stack.enter_context(IndexWriter(plan.out, tool_version=version("musefs")))
+        shown = progress or stack.enter_context(progress_for(plan.common))
+        skip = Census().skip_records_below if isinstance(source, VolumeSource) else 0
+        state = ScanRun(
+            plan, writer, shown, clock, Census(skip), threading.Event(), uuid.uuid4().hex,
+            _now(),
+        )  # fmt: skip
+        try:
+            _scan_source(source, state)
+            return _publish(state, kind, tally)
+        except BaseException:
+            state.cancelled.set()
+            raise
+
+
+def _scan_source(source: VolumeSource | DirectorySource, state: ScanRun) -> None:
+    if isinstance(source, DirectorySource):
+        _scan_directory(source, state)
+    else:
+        _scan_volume(source, state)
+
+
+def _scan_volume(source: VolumeSource, state: ScanRun) -> None:
+    volume, plan = source.volume, state.plan
+    with state.clock.timed(Phase.LAYOUT):
+        layout = read_layout(volume)
+        state.append(VOLUMES, ntfs_row(volume, layout, plan.root))
+    options = RecordOptions(
+        deleted=plan.deleted, workers=plan.workers or _workers(), cancelled=state.cancelled
+    )
+    with state.progress.step("records", "records", layout.records) as step:
+
+        def advance(records: int, length: int) -> None:
+            step.advance(records, bytes_done=length)
+
+        totals = scan_records(volume, layout, state.append, options, state.clock, advance)
+    state.census.formats = totals.formats
+    state.records, state.bytes_read = totals.records, totals.bytes
+
+
+def _workers() -> int:
+    return min(MAX_WORKERS, os.cpu_count() or 1)
+
+
+def _scan_directory(source: DirectorySource, state: ScanRun) -> None:
+    plan = state.plan
+    walk = Walk(source.path, WalkOptions(follow_symlinks=plan.follow_symlinks), state.cancelled)
+    state.append(VOLUMES, directory_row(source.path))
+    with state.progress.step("walk", "files") as step:
+        started = time.perf_counter()
+        for table, batch in walk.batches():
+            state.append(table, batch)
+            if table.name == "entries":
+                step.advance(batch.num_rows)
+                state.records += batch.num_rows
+        state.clock.add(Phase.READ, started, items=state.records)
+
+
+def _publish(state: ScanRun, kind: VolumeKind, tally: Tally) -> ScanReport:
+    """Write the rows about the scan itself, publish, and sum up."""
+    clock, writer = state.clock, state.writer
+    writer.flush()
+    statistics = writer.statistics()
+    now = time.perf_counter()
+    clock.note(Phase.WRITE, now, statistics.busy_seconds, statistics.rows_written)
+    counts = dict(tally.snapshot())
+    _append_scan_rows(state, counts)
+    with clock.timed(Phase.PUBLISH):
+        published = writer.publish(state.scan_id)
+    return ScanReport(
+        scan_id=state.scan_id,
+        source=state.plan.source,
+        kind=kind.value,
+        index=Path(state.plan.out),
+        generation=published.generation,
+        records=state.records,
+        bytes_read=state.bytes_read,
+        seconds=clock.elapsed_seconds,
+        peak_rss_bytes=peak_rss_bytes(),
+        census=state.census,
+        counts=dict(tally.snapshot()),
+        phases=clock.report(),
+        tracks={},
+    )
+
+
+def _append_scan_rows(state: ScanRun, counts: dict[Counter, int]) -> None:
+    one = state.scan_id
+    scan_row = {
+        "scan_id": one,
+        "generation": (state.writer.previous.generation if state.writer.previous else 0) + 1,
+        "tool_version": version("musefs"),
+        "host": platform.node(),
+        "started_at": state.started_at,
+        "finished_at": _now(),
+        "options": _options(state.plan),
+        "records": state.records,
+        "bytes_read": state.bytes_read,
+        "peak_rss_bytes": peak_rss_bytes(),
+    }
+    counters = [{"scan_id": one, "counter": c.value, "value": n} for c, n in counts.items()]
+    phases = [
+        {
+            "scan_id": one,
+            **{f.name: getattr(row, f.name) for f in fields(row)},
+            "phase": row.phase.value,
+        }
+        for row in state.clock.report()
+    ]
+    for table, rows in ((SCANS, [scan_row]), (SCAN_COUNTERS, counters), (SCAN_PHASES, phases)):
+        if rows:
+            state.writer.append(table, pa.RecordBatch.from_pylist(rows, schema=table.arrow_schema))
+
+
+def _options(plan: ScanPlan) -> str:
+    """Return the options that are not at their default as JSON."""
+    default = ScanPlan(source="", out=Path())
+    told: dict[str, Any] = {
+        field.name: getattr(plan, field.name)
+        for field in fields(plan)
+        if field.name not in {"source", "out", "common"}
+        and getattr(plan, field.name) != getattr(default, field.name)
+    }
+    return json.dumps(told, default=str)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def peak_rss_bytes() -> int | None:
+    """Return the peak memory of this process; None where the system does not say."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

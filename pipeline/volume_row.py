@@ -1,0 +1,117 @@
+"""The one row of `volumes`: what was scanned, and what the volume says about itself."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from musefs.index.errors import VolumeError
+from musefs.index.schema.enums import VolumeKind
+from musefs.index.schema.volume_tables import VOLUMES
+from musefs.pipeline.ntfs.attribute import AttributeType
+from musefs.pipeline.ntfs.entry import ParsedRecord, parse_record
+from musefs.pipeline.ntfs.record import SlotState, open_slot
+from musefs.pipeline.ntfs.runs import RunListError, join_extents, to_spans
+from musefs.pipeline.ntfs.upcase import TABLE_BYTES, UPCASE_RECORD, usual_table
+from musefs.pipeline.ntfs.wtf8 import display_text
+from musefs.pipeline.read.layout import MftLayout, read_exactly
+from musefs.pipeline.read.run_map import HOLE
+from musefs.pipeline.records import RecordReader
+from musefs.pipeline.volume.seam import Volume
+
+_VOLUME_RECORD = 3
+_VERSION_AT = 8
+
+
+def ntfs_row(volume: Volume, layout: MftLayout, root: Path | None) -> pa.RecordBatch:
+    """Return the row for an NTFS volume or a saved $MFT."""
+    boot = layout.boot
+    about = _read_record(volume, layout, _VOLUME_RECORD)
+    row: dict[str, Any] = {
+        "kind": VolumeKind.MFT if boot is None else VolumeKind.NTFS,
+        "source": volume.source if "\\" in volume.source else os.path.abspath(volume.source),  # noqa: PTH100
+        "partition_offset": volume.partition_offset,
+        "root_path": None if root is None else str(root.absolute()),
+        "label": _label(about),
+        "ntfs_version": _version(about),
+        "bytes_per_record": layout.record_bytes,
+        "mft_bytes": layout.data_bytes,
+    }
+    if boot is not None:
+        row |= {
+            "serial": f"{boot.serial:016X}",
+            "bytes_per_sector": boot.sector_bytes,
+            "bytes_per_cluster": boot.cluster_bytes,
+            "total_bytes": boot.volume_bytes,
+            "mft_runs": [
+                {"offset": span.physical, "length": span.length} for span in layout.run_map.spans
+            ],
+            "upcase": _unusual_upcase(volume, layout),
+        }
+    return _batch(row)
+
+
+def directory_row(path: Path) -> pa.RecordBatch:
+    """Return the row for a directory."""
+    return _batch(
+        {"kind": VolumeKind.DIRECTORY, "source": str(path), "partition_offset": 0,
+         "root_path": str(path)}
+    )  # fmt: skip
+
+
+def _batch(row: dict[str, Any]) -> pa.RecordBatch:
+    full = {"volume_id": 1, **row, "kind": row["kind"].value}
+    return pa.RecordBatch.from_pylist([full], schema=VOLUMES.arrow_schema)
+
+
+def _read_record(volume: Volume, layout: MftLayout, number: int) -> ParsedRecord | None:
+    if number >= layout.records:
+        return None
+    try:
+        raw = RecordReader(volume, layout).read(number)
+    except VolumeError:
+        return None  # the stream reads it again, counts it and says so
+    if raw is None or open_slot(raw) is not SlotState.RECORD:
+        return None
+    return parse_record(number, raw)
+
+
+def _value(record: ParsedRecord | None, type_code: AttributeType) -> bytes | None:
+    attributes = record.attributes if record else ()
+    return next((a.value for a in attributes if a.type_code == type_code), None)
+
+
+def _label(about: ParsedRecord | None) -> str | None:
+    value = _value(about, AttributeType.VOLUME_NAME)
+    return display_text(value[: len(value) & ~1]) if value else None
+
+
+def _version(about: ParsedRecord | None) -> str | None:
+    value = _value(about, AttributeType.VOLUME_INFORMATION)
+    if value is None or len(value) < _VERSION_AT + 2:
+        return None
+    return f"{value[_VERSION_AT]}.{value[_VERSION_AT + 1]}"
+
+
+def _unusual_upcase(volume: Volume, layout: MftLayout) -> bytes | None:
+    """Return the volume's case table if it is readable and not the usual one."""
+    record = _read_record(volume, layout, UPCASE_RECORD)
+    extents = [
+        a.extent
+        for a in (record.attributes if record else ())
+        if a.type_code == AttributeType.DATA and not a.name and a.extent
+    ]
+    if not extents:
+        return None
+    geometry = layout.geometry
+    table = bytearray()
+    try:
+        runs = join_extents(extents, geometry.volume_clusters)
+        for offset, length in to_spans(runs, geometry.cluster_bytes):
+            wanted = min(length, TABLE_BYTES - len(table))
+            table += bytes(wanted) if offset == HOLE else read_exactly(volume, offset, wanted)
+    except (RunListError, VolumeError):
+        return None  # a case table that cannot be read is the same as none: the usual one serves
+    whole = len(table) == TABLE_BYTES and bytes(table) != usual_table()
+    return bytes(table) if whole else None
