@@ -99,6 +99,8 @@ class Core:
         self.started_ns = time.time_ns()
         self.metrics_text: Callable[[], str] | None = None
         """Set when the metrics file is to be shown."""
+        self.passthrough = False
+        """Whether the kernel may read plain files itself (structure-only mode)."""
         self._opener = opener
         self._generation = generation
         self._drifted: dict[int, str] = {}

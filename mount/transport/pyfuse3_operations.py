@@ -8,26 +8,22 @@ handler would end the mount.
 
 import errno
 import functools
-import logging
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
 import pyfuse3
 
-from musefs.index.counters import Counter, degrade
 from musefs.mount.plan import KernelPlan
 from musefs.mount.serve.core import OPENING_LANE, Core
 from musefs.mount.serve.directory_handles import WITHOUT_LISTING
-from musefs.mount.serve.errno_table import errno_of
 from musefs.mount.serve.generation import Attributes
 from musefs.mount.serve.handles import OpenFile
 from musefs.mount.serve.pool import Pool
 from musefs.mount.serve.statfs import BLOCK_BYTES, NAME_MAX_BYTES
+from musefs.mount.transport.answers import answer
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 SECTOR_BYTES = 512
 """What st_blocks counts in."""
@@ -57,17 +53,6 @@ def answered(handler: F) -> F:
             raise pyfuse3.FUSEError(answer(error, handler.__name__)) from None
 
     return cast("F", wrapper)  # the same signature
-
-
-def answer(error: Exception, operation: str) -> int:
-    """Return the errno for an error of an operation; an unexpected one is logged and counted."""
-    number = errno_of(error)
-    if number is not None:
-        _log.debug("%s: %s", operation, error)
-        return number
-    degrade(Counter.HANDLER_CRASHES, "%s failed: %s", operation, repr(error))
-    _log.error("a bug in %s", operation, exc_info=error)
-    return errno.EIO
 
 
 class LibraryOperations(pyfuse3.Operations):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.served_library import pattern
 
-TRANSPORTS = ("mini", "trio")
+TRANSPORTS = ("mini", "trio", "raw")
 
 ORIGINALS = {"one.bin": 3 << 20, "two.bin": 700_001, "tiny.bin": 17}
 
