@@ -158,6 +158,7 @@ def test_pictures_that_stand_among_the_tags_are_found(filler: int) -> None:
     assert [read_layout(layout, 0, 99, context) for layout in served] == [b"image bytes", jpeg]
 
 
+@pytest.mark.expected_degradations(Counter.TAG_BLOCKS_DROPPED)
 def test_a_broken_comment_costs_no_picture_and_no_audio() -> None:
     block = b"\x84\x00\x00\x20" + b"\xff" * 9 + b"COVERART=" + b"\xff" * 14
     with fresh_tally() as tally:
