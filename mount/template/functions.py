@@ -17,12 +17,14 @@ import polars as pl
 Expression = Callable[[pl.Expr], pl.Expr]
 
 _ARTICLE: Final = r"(?i)^(the|an|a)\s+(\S.*)$"
+_ARTICLE_CHARACTERS: Final = 8
+"""Enough for an article, some spaces and what follows."""
 _YEAR: Final = r"(\d{4})"
 
 # letters whose plain form Unicode does not give by taking marks away
 _PLAIN_LETTERS: Final = {
     "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O",
-    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ł": "l", "Ł": "L", "ı": "i",
+    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ł": "l", "Ł": "L", "\u0131": "i",
     "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-",
     "\u2026": "...", "\u2010": "-", "\u2011": "-", "\u2212": "-", "\u00d7": "x",
 }  # fmt: skip
@@ -35,7 +37,8 @@ class Filter:
     signature: str
     meaning: str
     arguments: int
-    build: Callable[..., Expression]
+    build: Callable[[tuple[str, ...]], Expression]
+    """Makes the expression from the arguments."""
     takes_all_values: bool = False
     """Works on the list of values instead of the first one."""
 
@@ -54,33 +57,31 @@ class FilterCall:
 
     def apply(self, value: pl.Expr) -> pl.Expr:
         """Return the filtered column."""
-        return FILTERS[self.name].build(*self.arguments)(value)
+        return FILTERS[self.name].build(self.arguments)(value)
 
 
-def _pad(width: str) -> Expression:
+def _pad(arguments: tuple[str, ...]) -> Expression:
+    width = int(arguments[0])
+
     def build(value: pl.Expr) -> pl.Expr:
         digits = value.str.extract(r"^\s*(\d+)").str.strip_chars_start("0")
-        return pl.coalesce(digits.str.zfill(int(width)), value)
+        return pl.coalesce(digits.str.zfill(width), value)
 
     return build
 
 
-def _number() -> Expression:
-    def build(value: pl.Expr) -> pl.Expr:
-        digits = value.str.extract(r"^\s*(\d+)")
-        return pl.when(digits.str.strip_chars("0") == "").then(pl.lit("0")).otherwise(
-            digits.str.strip_chars_start("0")
-        )
-
-    return build
+def _number(value: pl.Expr) -> pl.Expr:
+    digits = value.str.extract(r"^\s*(\d+)")
+    plain = digits.str.strip_chars_start("0")
+    return pl.when(plain == "").then(pl.lit("0")).otherwise(plain)
 
 
-def _year() -> Expression:
-    return lambda value: value.str.extract(_YEAR)
+def _year(value: pl.Expr) -> pl.Expr:
+    return value.str.extract(_YEAR)
 
 
-def _decade() -> Expression:
-    return lambda value: value.str.extract(_YEAR).str.head(3) + "0s"
+def _decade(value: pl.Expr) -> pl.Expr:
+    return value.str.extract(_YEAR).str.head(3) + "0s"
 
 
 def _plain_article(value: pl.Expr) -> pl.Expr:
@@ -93,7 +94,8 @@ def _ascii(value: pl.Expr) -> pl.Expr:
 
 
 def _initial(value: pl.Expr) -> pl.Expr:
-    first = _plain_article(value.str.strip_chars()).str.head(1).str.normalize("NFKD").str.head(1)
+    beginning = value.str.strip_chars().str.head(_ARTICLE_CHARACTERS)
+    first = _plain_article(beginning).str.head(1).str.normalize("NFKD").str.head(1)
     letter = first.str.to_uppercase().str.head(1)
     return pl.when(letter.str.contains(r"\p{L}")).then(letter).when(letter != "").then(pl.lit("#"))
 
@@ -113,8 +115,8 @@ def _clock(value: pl.Expr) -> pl.Expr:
     return (seconds // 60).cast(pl.String) + "." + (seconds % 60).cast(pl.String).str.zfill(2)
 
 
-def _shorten(length: str) -> Expression:
-    limit = int(length)
+def _shorten(arguments: tuple[str, ...]) -> Expression:
+    limit = int(arguments[0])
     return lambda value: (
         pl.when(value.str.len_chars() > limit)
         .then(value.str.head(limit).str.strip_chars_end())
@@ -122,15 +124,17 @@ def _shorten(length: str) -> Expression:
     )
 
 
-def _plain(build: Expression) -> Callable[[], Expression]:
-    return lambda: build
+def _plain(build: Expression) -> Callable[[tuple[str, ...]], Expression]:
+    return lambda _: build
 
 
 FILTERS: Final[dict[str, Filter]] = {
     "pad": Filter("pad(2), or just 02", "zero-pad the number at the beginning", 1, _pad),
-    "number": Filter("number", "the number at the beginning, without zeros in front", 0, _number),
-    "year": Filter("year", "the first four digits in a row", 0, _year),
-    "decade": Filter("decade", "such as 1990s", 0, _decade),
+    "number": Filter(
+        "number", "the number at the beginning, without zeros in front", 0, _plain(_number)
+    ),
+    "year": Filter("year", "the first four digits in a row", 0, _plain(_year)),
+    "decade": Filter("decade", "such as 1990s", 0, _plain(_decade)),
     "initial": Filter(
         "initial",
         "first letter in upper case, no accent, English articles aside; # if it is no letter",
@@ -158,29 +162,34 @@ FILTERS: Final[dict[str, Filter]] = {
         "trim", "no spaces at either end", 0, _plain(lambda value: value.str.strip_chars())
     ),
     "left": Filter(
-        "left(3)", "the first characters", 1, lambda count: lambda v: v.str.head(int(count))
+        "left(3)", "the first characters", 1,
+        lambda args: lambda value: value.str.head(int(args[0])),
     ),
     "right": Filter(
-        "right(3)", "the last characters", 1, lambda count: lambda v: v.str.tail(int(count))
+        "right(3)", "the last characters", 1,
+        lambda args: lambda value: value.str.tail(int(args[0])),
     ),
-    "shorten": Filter("shorten(40)", "at most so many characters, no space at the end", 1, _shorten),
+    "shorten": Filter(
+        "shorten(40)", "at most so many characters, no space at the end", 1, _shorten
+    ),
     "replace": Filter(
         "replace(from,to)",
         "replace a text wherever it occurs",
         2,
-        lambda old, new: lambda value: value.str.replace_all(old, new, literal=True),
+        lambda args: lambda value: value.str.replace_all(args[0], args[1], literal=True),
     ),
     "default": Filter(
-        "default(text)", "this text if there is no value", 1, lambda text: lambda v: v.fill_null(text)
+        "default(text)", "this text if there is no value", 1,
+        lambda args: lambda value: value.fill_null(args[0]),
     ),
     "clock": Filter("clock", "seconds as minutes and seconds: 245 is 4.05", 0, _plain(_clock)),
     "join": Filter(
         "join(; )", "all values with this between them", 1,
-        lambda between: lambda values: values.list.join(between), takes_all_values=True,
+        lambda args: lambda values: values.list.join(args[0]), takes_all_values=True,
     ),
     "value": Filter(
         "value(2)", "the second value, and so on", 1,
-        lambda which: lambda values: values.list.get(int(which) - 1, null_on_oob=True),
+        lambda args: lambda values: values.list.get(int(args[0]) - 1, null_on_oob=True),
         takes_all_values=True,
     ),
     "count": Filter(
@@ -211,18 +220,22 @@ def parse_filters(text: str) -> tuple[FilterCall, ...] | None:
     return tuple(calls) or None
 
 
+def _arguments(text: str | None, count: int) -> list[str]:
+    if text is None:
+        return []
+    return text.split(",", count - 1) if count > 1 else [text]
+
+
 def _checked(name: str, text: str | None, *, first: bool) -> FilterCall:
     declared = FILTERS[name]
-    arguments: tuple[str, ...] = ()
-    if text is not None:
-        arguments = tuple(text.split(",", declared.arguments - 1)) if declared.arguments > 1 else (text,)
+    arguments = _arguments(text, declared.arguments)
     if len(arguments) != declared.arguments:
         raise ValueError(f"filter {name} is written {declared.signature}")
     # nine digits: more than any name has, and it fits every integer in the engine
-    if name in _NUMERIC and not (arguments[0].isascii() and re.fullmatch(r"[0-9]{1,9}", arguments[0])):
+    if name in _NUMERIC and re.fullmatch(r"[0-9]{1,9}", arguments[0]) is None:
         raise ValueError(f"filter {name} takes a number")
     if name == "value" and int(arguments[0]) < 1:
         raise ValueError("filter value counts from 1")
     if declared.takes_all_values and not first:
         raise ValueError(f"filter {name} takes all values, so it must be the first")
-    return FilterCall(name, arguments)
+    return FilterCall(name, tuple(arguments))

@@ -24,6 +24,8 @@ MAX_DEPTH: Final = 64
 
 _NAME = re.compile(r"[A-Za-z0-9_]*")
 _FIRST_PRINTABLE: Final = " "
+_QUALIFIED_NAMES: Final = ("comment:", "lyrics:", "id3:", "----:")
+"""Names of tags that contain colons themselves; filters on them are written behind `::`."""
 _CONDITION = re.compile(r"(?P<negated>!?)(?P<name>[^!=<>~]+)(?P<operator>!=|>=|<=|=|>|<|~)?")
 
 
@@ -104,8 +106,7 @@ class _Parser:
     def _error(self, message: str, position: int) -> TemplateError:
         shown = "".join(c if c >= _FIRST_PRINTABLE else "?" for c in self._source)
         return TemplateError(
-            f"{message} at column {position + 1} of the template\n"
-            f"  {shown}\n  {' ' * position}^"
+            f"{message} at column {position + 1} of the template\n  {shown}\n  {' ' * position}^"
         )
 
     def _parts(self, depth: int, opened: int) -> tuple[Part, ...]:
@@ -189,7 +190,7 @@ class _Parser:
         each = len(text) > 1 and text.startswith("*")
         name = text[1:] if each else text
         filters: tuple[FilterCall, ...] = ()
-        colon = name.find(":", 1)
+        colon = -1 if name.startswith(_QUALIFIED_NAMES) else name.find(":", 1)
         while colon > 0:
             found = self._filters(name[colon + 1 :], start)
             if found is not None:
