@@ -79,7 +79,9 @@ class Channel(Generic[T]):
     def wait_until_blocked(self, timeout_seconds: float) -> bool:
         """Wait until a producer waits for room; for tests and for progress displays."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._waiting > 0, timeout_seconds)
+            return self._changed.wait_for(
+                lambda: self._waiting > 0 and len(self._items) >= self._capacity, timeout_seconds
+            )
 
     def statistics(self) -> ChannelStatistics:
         """Return how full the channel is and was."""

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from support.index_rows import scanned_tags, streams, tracks
 
+from musefs.index.counters import Counter
 from musefs.index.errors import IndexBusyError, IndexWriteError, NotAnIndexError
 from musefs.index.schema.library_tables import TAGS, TRACKS
 from musefs.index.schema.volume_tables import STREAMS
@@ -93,6 +94,7 @@ def test_other_work_sees_everything_appended_before_it(tmp_path: Path) -> None:
         assert count == (7,)
 
 
+@pytest.mark.expected_degradations(Counter.BATCH_RESTORES)
 def test_a_refused_batch_fails_the_writer_and_publishes_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
