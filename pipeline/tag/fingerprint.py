@@ -1,0 +1,66 @@
+"""Recognise the same audio under other tags: a hash of samples, or of all of it on request.
+
+Ogg pages carry a number and a checksum that change when the comments in front of them grow; both
+are blanked, so that a re-tagged file keeps its fingerprint.
+"""
+
+from hashlib import blake2b, sha256
+from typing import Final
+
+from musefs.index.media.facts import Span
+from musefs.pipeline.tag.window import ReadAt, Window
+
+SAMPLE_BYTES: Final = 2048
+"""Bytes of each sample: two recordings of one length that agree in three of them are one."""
+
+_DIGEST_BYTES: Final = 16
+_PIECE_BYTES: Final = 1 << 20
+_PAGE_MARK: Final = b"OggS\0"
+_PAGE_HEAD_BYTES: Final = 27
+_NUMBERS: Final = slice(18, 26)
+
+
+def fingerprint(window: Window, read_at: ReadAt, audio: Span, *, paged: bool) -> str | None:
+    """Return a hash of the audio's length and of samples at its start, middle and end.
+
+    The middle is read past the window: it is used once and would push out what is needed again.
+    """
+    if audio.length <= 0:
+        return None
+    digest = blake2b(audio.length.to_bytes(8), digest_size=_DIGEST_BYTES)
+    last = max(0, audio.length - SAMPLE_BYTES)
+    for place, read in ((0, window.read_at), (last // 2, read_at), (last, window.read_at)):
+        lead = min(place, _PAGE_HEAD_BYTES) if paged else 0
+        length = min(SAMPLE_BYTES, audio.length - place)
+        data = read(audio.offset + place - lead, length + lead)
+        digest.update(_without_numbers(data)[lead:] if paged else data)
+    return digest.hexdigest()
+
+
+def audio_hash(read_at: ReadAt, audio: Span, *, paged: bool) -> str:
+    """Return the SHA-256 of all of the audio."""
+    digest = sha256()
+    offset, end, kept = audio.offset, audio.offset + audio.length, b""
+    while offset < end:
+        data = read_at(offset, min(_PIECE_BYTES, end - offset))
+        if not data:
+            break
+        offset += len(data)
+        if paged:
+            data = _without_numbers(kept + data)
+            kept = data[-_PAGE_HEAD_BYTES:] if offset < end else b""
+            data = data[: len(data) - len(kept)]
+        digest.update(data)
+    digest.update(kept)
+    return digest.hexdigest()
+
+
+def _without_numbers(data: bytes) -> bytes:
+    at = data.find(_PAGE_MARK)
+    if at < 0:
+        return data
+    blanked = bytearray(data)
+    while at >= 0:
+        blanked[at + _NUMBERS.start : at + _NUMBERS.stop] = bytes(8)
+        at = data.find(_PAGE_MARK, at + _PAGE_HEAD_BYTES)
+    return bytes(blanked[: len(data)])
