@@ -16,7 +16,9 @@ SAMPLE_BYTES: Final = 2048
 _DIGEST_BYTES: Final = 16
 _PIECE_BYTES: Final = 1 << 20
 _PAGE_MARK: Final = b"OggS\0"
-_PAGE_HEAD_BYTES: Final = 27
+PAGE_LEAD_BYTES: Final = 27
+"""An Ogg page head that begins before a sample reaches into it."""
+
 _NUMBERS: Final = slice(18, 26)
 
 
@@ -30,7 +32,7 @@ def fingerprint(window: Window, read_at: ReadAt, audio: Span, *, paged: bool) ->
     digest = blake2b(audio.length.to_bytes(8), digest_size=_DIGEST_BYTES)
     last = max(0, audio.length - SAMPLE_BYTES)
     for place, read in ((0, window.read_at), (last // 2, read_at), (last, window.read_at)):
-        lead = min(place, _PAGE_HEAD_BYTES) if paged else 0
+        lead = min(place, PAGE_LEAD_BYTES) if paged else 0
         length = min(SAMPLE_BYTES, audio.length - place)
         data = read(audio.offset + place - lead, length + lead)
         digest.update(_without_numbers(data)[lead:] if paged else data)
@@ -48,7 +50,7 @@ def audio_hash(read_at: ReadAt, audio: Span, *, paged: bool) -> str:
         offset += len(data)
         if paged:
             data = _without_numbers(kept + data)
-            kept = data[-_PAGE_HEAD_BYTES:] if offset < end else b""
+            kept = data[-PAGE_LEAD_BYTES:] if offset < end else b""
             data = data[: len(data) - len(kept)]
         digest.update(data)
     digest.update(kept)
@@ -62,5 +64,5 @@ def _without_numbers(data: bytes) -> bytes:
     blanked = bytearray(data)
     while at >= 0:
         blanked[at + _NUMBERS.start : at + _NUMBERS.stop] = bytes(8)
-        at = data.find(_PAGE_MARK, at + _PAGE_HEAD_BYTES)
+        at = data.find(_PAGE_MARK, at + PAGE_LEAD_BYTES)
     return bytes(blanked[: len(data)])

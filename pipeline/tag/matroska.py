@@ -192,14 +192,12 @@ def _codec(name: str) -> str:
 
 
 def _read_tag(window: Window, start: int, end: int, tags: Collected) -> None:
-    level = _ALBUM_LEVEL
+    level = 0  # no level told: ffmpeg and most taggers mean the file itself
     simple: list[tuple[int, int]] = []
     for kind, place, stop in _elements(window, start, end):
         if kind == _TARGETS:
             for inner, at, to in _elements(window, place, stop):
-                level = _number(window, at, to) if inner == _LEVEL else min(level, _ALBUM_LEVEL)
-            if stop == place:
-                level = 0  # no target at all: ffmpeg and most taggers mean the file itself
+                level = _number(window, at, to) if inner == _LEVEL else level
         elif kind == _SIMPLE:
             simple.append((place, stop))
     for place, stop in simple:

@@ -1,6 +1,6 @@
 """Read one file: which format it is, what its tags say, what its audio is, where its parts lie."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.fingerprint import audio_hash, fingerprint
 from musefs.pipeline.tag.formats import EXTENSIONS, MAY_BE_FILMS, READERS, sniff
 from musefs.pipeline.tag.mp4 import VideoError
-from musefs.pipeline.tag.window import ReadAt, Window
+from musefs.pipeline.tag.window import Piece, ReadAt, Window
 
 Walker = Callable[[ReadAt, int], Anatomy]
 
@@ -45,7 +45,14 @@ class Reading:
     bytes_read: int
 
 
-def read_media(read_at: ReadAt, size: int, extension: str, *, full_hash: bool = False) -> Reading:
+def read_media(
+    read_at: ReadAt,
+    size: int,
+    extension: str,
+    *,
+    full_hash: bool = False,
+    pieces: Sequence[Piece] = (),
+) -> Reading:
     """Read one file.
 
     Raises MediaFormatError for a file that is no audio or too damaged to tell what it is, and
@@ -53,7 +60,7 @@ def read_media(read_at: ReadAt, size: int, extension: str, *, full_hash: bool = 
     """
     if size == 0:
         raise MediaFormatError("the file is empty")
-    window = Window(read_at, size)
+    window = Window(read_at, size, pieces=pieces)
     format_ = sniff(window, extension)
     if format_ is None:
         raise MediaFormatError("its content is no audio that musefs knows")

@@ -3,7 +3,7 @@
 Walkers and tag readers ask for many small ranges; a window answers them from what it has.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 HEAD_BYTES: Final = 8192
@@ -20,19 +20,29 @@ KEPT_PIECES: Final = 6
 
 ReadAt = Callable[[int, int], bytes]
 
+Piece = tuple[int, int, bytes]
+"""First byte, end and bytes of a stretch that was read."""
+
 
 class Window:
     """A positioned reader of one content that keeps what it read last."""
 
     __slots__ = ("_head", "_head_end", "_pieces", "_read_at", "bytes_read", "size")
 
-    def __init__(self, read_at: ReadAt, size: int, head_bytes: int = HEAD_BYTES) -> None:
+    def __init__(
+        self,
+        read_at: ReadAt,
+        size: int,
+        head_bytes: int = HEAD_BYTES,
+        pieces: Sequence[Piece] = (),
+    ) -> None:
+        """Begin with the head, or with pieces that a sweep read, of which the first is the head."""
         self._read_at = read_at
         self.size = size
-        self._head = read_at(0, min(size, head_bytes))
+        self._head = pieces[0][2] if pieces else read_at(0, min(size, head_bytes))
         self._head_end = len(self._head)
-        self._pieces: list[tuple[int, int, bytes]] = []
-        self.bytes_read = self._head_end
+        self._pieces = list(pieces[1:])
+        self.bytes_read = self._head_end + sum(end - first for first, end, _ in self._pieces)
 
     @property
     def head(self) -> bytes:
@@ -54,6 +64,9 @@ class Window:
 
     def pass_through(self, offset: int, length: int) -> bytes:
         """Read without keeping: for bytes that are used once."""
+        for first, last, known in self._pieces:
+            if first <= offset and offset + length <= last:
+                return known[offset - first : offset - first + length]
         data = self._read_at(offset, length)
         self.bytes_read += len(data)
         return data

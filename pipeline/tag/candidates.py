@@ -1,0 +1,70 @@
+"""Which entries of a scan are audio by their names, where they are, and in which order to read.
+
+One query over the building index; the order of work is the order of the disk.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from musefs.pipeline.tag.formats import EXTENSIONS
+
+if TYPE_CHECKING:
+    import duckdb
+
+_EPOCH: Final = 116_444_736_000_000_000
+"""1970 in units of 100 ns since 1601."""
+
+_NOT_MUSIC: Final = (
+    "lower(d.path) LIKE '/$recycle.bin/%'",
+    "lower(d.path) LIKE '/system volume information/%'",
+    "d.path LIKE '/$Extend/%'",
+    "starts_with(n.name, '._')",
+)
+"""Places of deleted files and of the system itself, and the forks that a Mac leaves beside each
+file: they have the names of music and are none."""
+
+CANDIDATES_SQL: Final = f"""
+SELECT e.entry_id, e.record_number, e.sequence,
+  d.path || n.name AS path,
+  CASE WHEN d.path_bytes IS NULL AND n.name_bytes IS NULL THEN NULL ELSE
+    coalesce(d.path_bytes, d.path::BLOB) || coalesce(n.name_bytes, n.name::BLOB) END AS path_bytes,
+  coalesce(e.size, 0)::BIGINT AS size,
+  CASE WHEN e.modified_raw = 0 THEN 0 ELSE (e.modified_raw::BIGINT - {_EPOCH}) * 100 END
+    AS mtime_ns,
+  CASE WHEN e.changed_raw = 0 THEN 0 ELSE (e.changed_raw::BIGINT - {_EPOCH}) * 100 END
+    AS ctime_ns,
+  e.lsn, coalesce(c.kind::VARCHAR, 'runs') AS kind,
+  coalesce(c.valid_size, e.size, 0)::BIGINT AS valid_size,
+  coalesce(c.unit_clusters, 0)::INTEGER AS unit_clusters,
+  c.first_byte, c.resident,
+  list_transform(c.runs, lambda r: r."offset") AS run_offsets,
+  list_transform(c.runs, lambda r: r."length") AS run_lengths
+FROM entries e
+JOIN names n ON n.entry_id = e.entry_id AND n.ordinal = 0
+JOIN directories d ON d.record_number = n.parent_record AND d.sequence = n.parent_sequence
+LEFT JOIN contents c ON c.entry_id = e.entry_id
+WHERE e.in_use AND NOT e.is_directory AND d.path_state = 'ok'
+  AND list_contains($extensions, lower(regexp_extract(n.name, '.\\.([^.]*)$', 1)))
+  AND NOT ({" OR ".join(_NOT_MUSIC)})
+ORDER BY c.first_byte NULLS LAST, e.record_number
+"""
+
+
+def audio_candidates(con: "duckdb.DuckDBPyConnection") -> pl.DataFrame:
+    """Return the audio files of the scan in `con`'s index, in the order of the disk."""
+    relation = con.execute(CANDIDATES_SQL, {"extensions": sorted(EXTENSIONS)})
+    frame = pl.from_arrow(relation.to_arrow_table())
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a query returns a table")
+    return frame
+
+
+CANDIDATE_COLUMNS: Final = {
+    "entry_id": pl.Int64, "record_number": pl.Int64, "sequence": pl.Int32, "path": pl.String,
+    "path_bytes": pl.Binary, "size": pl.Int64, "mtime_ns": pl.Int64, "ctime_ns": pl.Int64,
+    "lsn": pl.Int64, "kind": pl.String, "valid_size": pl.Int64, "unit_clusters": pl.Int32,
+    "first_byte": pl.Int64, "resident": pl.Binary, "run_offsets": pl.List(pl.Int64),
+    "run_lengths": pl.List(pl.Int64),
+}  # fmt: skip
+"""What the stage needs to know of each candidate; `path_bytes` only where it is not `path`."""
