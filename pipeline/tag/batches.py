@@ -52,9 +52,7 @@ def block_batch(learned: Learned, track_ids: pa.Array) -> pa.RecordBatch:
     """Return rows of blocks."""
     row, ordinal, kind, key, length, encoding, spans, body = _transposed(learned.blocks, 8)
     ids = track_ids.take(pa.array(row, pa.int64()))
-    return _batch(
-        BLOCKS, [ids, ordinal, kind, key, length, encoding, span_array(spans), body]
-    )
+    return _batch(BLOCKS, [ids, ordinal, kind, key, length, encoding, span_array(spans), body])
 
 
 def art_batch(learned: Learned, track_ids: pa.Array) -> pa.RecordBatch:
@@ -80,7 +78,10 @@ def problem_batch(
             track_ids.take(rows),
             paths.take(rows),
             [counter for _, counter in first],
-            [words if count == 1 else f"{words} ({count} times)" for words, count in first.values()],
+            [
+                words if count == 1 else f"{words} ({count} times)"
+                for words, count in first.values()
+            ],
         ],
     )
 

@@ -15,24 +15,15 @@ if TYPE_CHECKING:
 _EPOCH: Final = 116_444_736_000_000_000
 """1970 in units of 100 ns since 1601."""
 
-_NOT_MUSIC: Final = (
-    "lower(d.path) LIKE '/$recycle.bin/%'",
-    "lower(d.path) LIKE '/system volume information/%'",
-    "d.path LIKE '/$Extend/%'",
-    "starts_with(n.name, '._')",
-)
-"""Places of deleted files and of the system itself, and the forks that a Mac leaves beside each
-file: they have the names of music and are none."""
-
-CANDIDATES_SQL: Final = f"""
+CANDIDATES_SQL: Final = """
 SELECT e.entry_id, e.record_number, e.sequence,
   d.path || n.name AS path,
   CASE WHEN d.path_bytes IS NULL AND n.name_bytes IS NULL THEN NULL ELSE
     coalesce(d.path_bytes, d.path::BLOB) || coalesce(n.name_bytes, n.name::BLOB) END AS path_bytes,
   coalesce(e.size, 0)::BIGINT AS size,
-  CASE WHEN e.modified_raw = 0 THEN 0 ELSE (e.modified_raw::BIGINT - {_EPOCH}) * 100 END
+  CASE WHEN e.modified_raw = 0 THEN 0 ELSE (e.modified_raw::BIGINT - $epoch) * 100 END
     AS mtime_ns,
-  CASE WHEN e.changed_raw = 0 THEN 0 ELSE (e.changed_raw::BIGINT - {_EPOCH}) * 100 END
+  CASE WHEN e.changed_raw = 0 THEN 0 ELSE (e.changed_raw::BIGINT - $epoch) * 100 END
     AS ctime_ns,
   e.lsn, coalesce(c.kind::VARCHAR, 'runs') AS kind,
   coalesce(c.valid_size, e.size, 0)::BIGINT AS valid_size,
@@ -46,14 +37,17 @@ JOIN directories d ON d.record_number = n.parent_record AND d.sequence = n.paren
 LEFT JOIN contents c ON c.entry_id = e.entry_id
 WHERE e.in_use AND NOT e.is_directory AND d.path_state = 'ok'
   AND list_contains($extensions, lower(regexp_extract(n.name, '.\\.([^.]*)$', 1)))
-  AND NOT ({" OR ".join(_NOT_MUSIC)})
+  AND NOT (starts_with(lower(d.path), '/$recycle.bin/') OR starts_with(d.path, '/$Extend/')
+    OR starts_with(lower(d.path), '/system volume information/') OR starts_with(n.name, '._'))
 ORDER BY c.first_byte NULLS LAST, e.record_number
 """
+"""Left out are places of deleted files and of the system itself, and the `._` forks that a Mac
+leaves beside each file: they have the names of music and are none."""
 
 
 def audio_candidates(con: "duckdb.DuckDBPyConnection") -> pl.DataFrame:
     """Return the audio files of the scan in `con`'s index, in the order of the disk."""
-    relation = con.execute(CANDIDATES_SQL, {"extensions": sorted(EXTENSIONS)})
+    relation = con.execute(CANDIDATES_SQL, {"extensions": sorted(EXTENSIONS), "epoch": _EPOCH})
     frame = pl.from_arrow(relation.to_arrow_table())
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("a query returns a table")

@@ -7,6 +7,7 @@ from typing import Final
 from musefs.index.counters import Counter
 from musefs.index.errors import MediaFormatError
 from musefs.index.media import flac as flac_walker
+from musefs.index.media import ogg as ogg_walker
 from musefs.index.media.facts import Anatomy, AudioFormat, MediaFacts, Span
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.fingerprint import audio_hash, fingerprint
@@ -18,6 +19,9 @@ Walker = Callable[[ReadAt, int], Anatomy]
 
 WALKERS: Final[dict[AudioFormat, Walker]] = {
     AudioFormat.FLAC: flac_walker.read_anatomy,
+    AudioFormat.OGG_VORBIS: ogg_walker.read_anatomy,
+    AudioFormat.OGG_OPUS: ogg_walker.read_anatomy,
+    AudioFormat.OGG_FLAC: ogg_walker.read_anatomy,
 }
 """The formats that are served with a fresh header, and who knows where their parts lie."""
 
@@ -74,7 +78,7 @@ def read_media(
         if extension in MAY_BE_FILMS:
             raise NotMusicError(error.message) from error
         raise
-    anatomy, reason = _anatomy(window, format_)
+    anatomy, reason = _anatomy(window, format_, tags)
     paged = format_ in _PAGED
     facts = MediaFacts(
         anatomy=anatomy,
@@ -92,7 +96,7 @@ def read_media(
     )
 
 
-def _anatomy(window: Window, format_: AudioFormat) -> tuple[Anatomy, str | None]:
+def _anatomy(window: Window, format_: AudioFormat, tags: Collected) -> tuple[Anatomy, str | None]:
     """Return where the parts lie, and why the file is served as it is, if it is."""
     walker = WALKERS.get(format_)
     if walker is None:
@@ -102,4 +106,5 @@ def _anatomy(window: Window, format_: AudioFormat) -> tuple[Anatomy, str | None]
             return walker(window.read_at, window.size), None
         except MediaFormatError as error:
             reason = error.message
+            tags.note(Counter.SERVED_UNTOUCHED, reason)
     return Anatomy(format_, Span(0, window.size)), reason

@@ -30,9 +30,17 @@ class Comparison:
 
 
 def compare(
-    files: pl.DataFrame, old: pl.DataFrame, high_water: int, *, force: bool = False
+    files: pl.DataFrame,
+    old: pl.DataFrame,
+    high_water: int,
+    *,
+    force: bool = False,
+    need_hash: bool = False,
 ) -> Comparison:
-    """Match `files` with the `old` tracks; new ones get ids above `high_water`, in their order."""
+    """Match `files` with the `old` tracks; new ones get ids above `high_water`, in their order.
+
+    With `force` nothing counts as unchanged, with `need_hash` only what has its full hash.
+    """
     files = files.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     by_record = _by_record(files, old)
     by_path = _by_path(files, old, by_record)
@@ -41,17 +49,20 @@ def compare(
     was = old.select(
         "track_id",
         "state",
+        "audio_hash",
         *(pl.col(name).alias(f"old_{name}") for name in _STAMPS),
     )
     joined = joined.join(was, on="track_id", how="left", maintain_order="left")
     known = pl.col("track_id").is_not_null()
     new_id = high_water + (~known).cum_sum().cast(pl.Int64)
     unchanged = pl.lit(value=False) if force else known & _same_stamp()
+    if need_hash:
+        unchanged = unchanged & pl.col("audio_hash").is_not_null()
     result = joined.with_columns(
         known=known,
         unchanged=unchanged.fill_null(value=False),
         track_id=pl.coalesce("track_id", new_id),
-    ).drop("state", *(f"old_{name}" for name in _STAMPS))
+    ).drop("state", "audio_hash", *(f"old_{name}" for name in _STAMPS))
     gone = old.join(matches, on="track_id", how="anti", maintain_order="left")
     return Comparison(result, gone, high_water + result.height - int(result["known"].sum()) + 1)
 
@@ -70,7 +81,7 @@ def _same_stamp() -> pl.Expr:
         & same_time("mtime_ns")
         & (same_time("ctime_ns") | unknown("ctime_ns"))
         & ((pl.col("lsn") == pl.col("old_lsn")) | unknown("lsn"))
-        & (pl.col("state") != "missing")
+        & (pl.col("state") == "present")  # what failed may have been the cable: it is tried again
     )
 
 
@@ -123,7 +134,7 @@ class Moves:
             return None
         name = path.rpartition("/")[2]
         alike = [pair for pair in tracks if pair[1].rpartition("/")[2] == name]
-        chosen = alike if alike else tracks
+        chosen = alike or tracks
         if len(chosen) > 1 and not alike:
             return None  # copies of one recording went; none is more likely than the other
         tracks.remove(chosen[0])
