@@ -1,0 +1,96 @@
+"""Our readers against mutagen, tag for tag, and against ffprobe for duration, rate and channels."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.mutagen_words import words_of
+from support.readings import read_path, words
+
+READ_BY_NOBODY_ELSE = {
+    "wav/info.wav": "mutagen does not read INFO",
+    "wav/rf64.wav": "mutagen does not read RF64",
+    "wav/bext.wav": "mutagen does not read INFO",
+    "other/matroska.mka": "mutagen does not read Matroska",
+    "other/web.webm": "mutagen does not read Matroska",
+    "flac/leading-id3.flac": "mutagen does not add what the foreign ID3 says",
+    "odd/really-flac.mp3": "mutagen believes the comments alone",
+}
+
+
+def test_every_fixture_says_what_mutagen_says(audio_library: Path) -> None:
+    """D13: a walker of our own is held equal to mutagen on every fixture."""
+    compared = 0
+    for path in sorted(audio_library.rglob("*")):
+        name = str(path.relative_to(audio_library))
+        if not path.is_file() or name.startswith("odd/") or name in READ_BY_NOBODY_ELSE:
+            continue
+        if path.suffix in (".png", ".m3u8"):
+            continue
+        assert words(read_path(path)) == words_of(path), name
+        compared += 1
+    assert compared >= 40
+
+
+def test_the_rest_has_its_tags_too(audio_library: Path) -> None:
+    info = words(read_path(audio_library / "wav/info.wav"))
+    assert info["title"] and info["artist"]
+    assert words(read_path(audio_library / "wav/rf64.wav")) == info
+    matroska = words(read_path(audio_library / "other/matroska.mka"))
+    assert (matroska["title"], matroska["artist"], matroska["album"]) == (
+        ["Matroska"],
+        ["Someone"],
+        ["Box"],
+    )
+    foreign = words(read_path(audio_library / "flac/leading-id3.flac"))
+    own = words_of(audio_library / "flac/leading-id3.flac")
+    assert {key: foreign[key] for key in own} == own
+    assert len(foreign) > len(own)
+
+
+def probe(path: Path) -> dict[str, float]:
+    done = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries",
+         "stream=sample_rate,channels,duration:format=duration", "-of", "json", str(path)],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    answer = json.loads(done.stdout or b"{}")
+    if not answer.get("streams"):
+        return {}
+    stream = answer["streams"][0]
+    duration = stream.get("duration") or answer.get("format", {}).get("duration") or 0
+    return {
+        "rate": float(stream["sample_rate"]),
+        "channels": float(stream["channels"]),
+        "duration": float(duration),
+    }
+
+
+NOT_COMPARED = {
+    "dff": "ffprobe takes the rate of DSD in bytes",
+    "dsf": "ffprobe takes the rate of DSD in bytes",
+    "ape": "the fixture is a header without sound",
+}
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
+def test_ffprobe_has_the_same_opinion(audio_library: Path) -> None:
+    """Duration within 60 ms, or 5 % where the format does not say and both estimate."""
+    compared = 0
+    for path in sorted(audio_library.rglob("*")):
+        name = str(path.relative_to(audio_library))
+        if not path.is_file() or name.startswith("odd/") or path.suffix in (".png", ".m3u8"):
+            continue
+        told = probe(path)
+        if not told or path.suffix[1:] in NOT_COMPARED:
+            continue
+        technical = read_path(path).facts.technical
+        assert technical.sample_rate == told["rate"], name
+        assert technical.channels == told["channels"], name
+        if technical.duration_seconds is not None and told["duration"]:
+            allowed = 0.05 * told["duration"] if path.suffix in (".aac", ".ac3") else 0.06
+            assert abs(technical.duration_seconds - told["duration"]) <= allowed, name
+        compared += 1
+    assert compared >= 40
