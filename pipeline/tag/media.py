@@ -6,8 +6,7 @@ from typing import Final
 
 from musefs.index.counters import Counter
 from musefs.index.errors import MediaFormatError
-from musefs.index.media import flac as flac_walker
-from musefs.index.media import ogg as ogg_walker
+from musefs.index.media import aiff, flac, mp4, mpeg, ogg, riff
 from musefs.index.media.facts import Anatomy, AudioFormat, MediaFacts, Span
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.fingerprint import audio_hash, fingerprint
@@ -18,10 +17,15 @@ from musefs.pipeline.tag.window import Piece, ReadAt, Window
 Walker = Callable[[ReadAt, int], Anatomy]
 
 WALKERS: Final[dict[AudioFormat, Walker]] = {
-    AudioFormat.FLAC: flac_walker.read_anatomy,
-    AudioFormat.OGG_VORBIS: ogg_walker.read_anatomy,
-    AudioFormat.OGG_OPUS: ogg_walker.read_anatomy,
-    AudioFormat.OGG_FLAC: ogg_walker.read_anatomy,
+    AudioFormat.FLAC: flac.read_anatomy,
+    AudioFormat.OGG_VORBIS: ogg.read_anatomy,
+    AudioFormat.OGG_OPUS: ogg.read_anatomy,
+    AudioFormat.OGG_FLAC: ogg.read_anatomy,
+    AudioFormat.OGG_SPEEX: ogg.read_anatomy,
+    AudioFormat.MP3: mpeg.read_anatomy,
+    AudioFormat.MP4: mp4.read_anatomy,
+    AudioFormat.WAV: riff.read_anatomy,
+    AudioFormat.AIFF: aiff.read_anatomy,
 }
 """The formats that are served with a fresh header, and who knows where their parts lie."""
 

@@ -240,8 +240,6 @@ def _values(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
 def _read_item(name: bytes, data: bytes, tags: Collected) -> None:
     key = mp4_key(b"\xa9gen" if name == b"gnre" else name)
     for kind, content in _values(data):
-        if key is None and kind not in (1, _UTF16):
-            continue  # no text and no name for it: the walker carries the atom over
         text: str | None = None
         if name in _PAIRS:
             text = _pair(content)
@@ -251,12 +249,12 @@ def _read_item(name: bytes, data: bytes, tags: Collected) -> None:
             text = ("1" if content[0] else "0") if len(content) == 1 else None
         elif name in _NUMBERS or kind == _INTEGER:
             text = _number(content) if kind in _INTEGER_TYPES else None
-        elif kind in (0, 1):
+        elif kind == 1 or (kind == 0 and (key is not None or name[:1] == b"\xa9")):
             text = from_utf8(content, tags)
         elif kind == _UTF16:
             text = from_utf16(content, tags, "utf-16-be")
         else:
-            continue
+            continue  # no text: the walker carries the atom over
         if text is None:
             tags.drop(f"{name.decode('latin-1')}: malformed value {content[:20]!r}")
         else:

@@ -115,18 +115,16 @@ def add_mp4(tags: Any, words: Words) -> None:
                 if kind == AtomDataType.UTF8 or (kind == AtomDataType.IMPLICIT and is_text(text)):
                     words[key].append(text.decode())
             continue
-        key_or_none = vocabulary.from_mp4(name)
-        if key_or_none is None:
-            continue
+        key = vocabulary.from_mp4(name) or name
         if isinstance(values, bool):
-            words[key_or_none].append("1" if values else "0")
+            words[key].append("1" if values else "0")
             continue
         for value in values:
             if isinstance(value, tuple):
                 number, total = value
-                words[key_or_none].append(f"{number}/{total}" if total else str(number or ""))
+                words[key].append(f"{number}/{total}" if total else str(number or ""))
             else:
-                words[key_or_none].append(str(value))
+                words[key].append(str(value))
 
 
 def is_text(data: bytes) -> bool:
