@@ -17,8 +17,8 @@ _TEXTS = frozenset({b"NAME", b"AUTH", b"(c) ", b"ANNO"})
 _ID3 = frozenset({b"ID3 ", b"id3 "})
 
 
-def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
-    """Return where the parts of an AIFF file lie.
+def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> Anatomy:
+    """Return where the parts of an AIFF file lie; `parts` takes what its ID3 tags hold.
 
     Raises MediaFormatError for another form, and where COMM or SSND is missing.
     """
@@ -26,7 +26,7 @@ def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
     if form[:4] != b"FORM" or form[8:] not in (b"AIFF", b"AIFC"):
         raise MediaFormatError("no FORM/AIFF header")
     blocks = [Block(BlockKind.RIFF_CHUNK, "FORM", 4, (Span(8, 4),))]
-    parts = Id3Parts()
+    parts = Id3Parts() if parts is None else parts
     audio: Span | None = None
     for chunk in walk_chunks(read_at, _FORM_HEADER_BYTES, size, "big"):
         if chunk.chunk_id == b"SSND" and audio is None:

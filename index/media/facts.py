@@ -6,6 +6,7 @@ scan reads no pictures and an index stays small (decision record: art by referen
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class AudioFormat(StrEnum):
@@ -43,9 +44,8 @@ class Encoding(StrEnum):
     UNSYNC_ZLIB = "unsync_zlib"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A byte range of the original."""
+class Span(NamedTuple):
+    """A byte range of the original. A tuple: scans make millions of them."""
 
     offset: int
     length: int

@@ -47,6 +47,10 @@ class Id3Parts:
     blocks: list[Block] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     has_popularity: bool = False
+    tags: int = 0
+    """ID3v2 tags that were walked."""
+    texts: list[tuple[int, StoredFrame]] = field(default_factory=list)
+    """Frames that are read as tags, each with the number of its tag, for who reads tags."""
 
 
 def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts) -> int:
@@ -58,6 +62,7 @@ def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts) -> int:
         tag = read_tag(read_at, offset)
         if tag is None:
             break
+        parts.tags += 1
         known = {block.key for block in parts.blocks}
         had_pictures = bool(parts.pictures)
         for frame in frames_of(read_at, tag):
@@ -71,6 +76,8 @@ def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts) -> int:
 def _add(read_at: ReadAt, frame: StoredFrame, parts: Id3Parts) -> None:
     if frame.encrypted is not None:
         _keep(parts, _encrypted(read_at, frame, frame.encrypted))
+    elif frame.frame_id[:1] == "T":
+        parts.texts.append((parts.tags, frame))
     elif frame.frame_id == "APIC":
         picture = _picture(read_at, frame)
         if picture is not None and len(parts.pictures) < BLOCKS_LIMIT:
@@ -79,8 +86,11 @@ def _add(read_at: ReadAt, frame: StoredFrame, parts: Id3Parts) -> None:
             degrade(Counter.PICTURES_DROPPED, "ID3 picture at byte %d", frame.stored.offset)
     elif frame.frame_id == "POPM" and not parts.has_popularity:
         parts.has_popularity = True
+        parts.texts.append((parts.tags, frame))
         _keep(parts, _popularity(read_at, frame))
-    elif not _is_tag(read_at, frame):
+    elif _is_tag(read_at, frame):
+        parts.texts.append((parts.tags, frame))
+    else:
         _keep(parts, _carried(read_at, frame))
 
 
@@ -95,7 +105,7 @@ def _keep(parts: Id3Parts, blocks: Iterator[Block]) -> None:
 def _is_tag(read_at: ReadAt, frame: StoredFrame) -> bool:
     """Tell whether the frame is read as a tag, and so written anew."""
     name = frame.frame_id
-    if name.startswith("T") or name in _TEXT:
+    if name in _TEXT:
         return True
     if name == "UFID" and frame.length <= _SMALL_FRAME_BYTES:
         owner, _, identifier = frame_content(read_at, frame).partition(b"\0")

@@ -9,6 +9,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.media.facts import Encoding, Span
@@ -21,6 +22,9 @@ FRAMES_LIMIT = 16_384
 
 ENCODED_LIMIT_BYTES = 16 << 20
 """Largest tag or frame that is read to undo its encoding; pictures end at the same size."""
+
+_READ_AHEAD_BYTES = 1024
+"""Of a tag, while its frames are small: a dozen of them."""
 
 _TAG_HEADER_BYTES = 10
 _UNSYNC, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
@@ -38,8 +42,7 @@ class Id3Tag:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFrame:
+class StoredFrame(NamedTuple):
     """One frame, named as in v2.4, and where its content lies."""
 
     frame_id: str
@@ -94,24 +97,29 @@ def to_synchsafe(number: int) -> bytes:
 class _Body:
     """The frames of a tag as a sequence of bytes that knows where they lie in the original."""
 
+    is_plain = True
+    """Whether the bytes are those of the original one to one."""
+
     def __init__(self, read_at: ReadAt, base: int, length: int) -> None:
         self._read_at = read_at
-        self._base = base
+        self.base = base
         self.length = length
 
     def read(self, offset: int, length: int) -> bytes:
-        return self._read_at(self._base + offset, max(0, min(length, self.length - offset)))
+        return self._read_at(self.base + offset, max(0, min(length, self.length - offset)))
 
     def locate(self, offset: int, length: int) -> tuple[Span, bool]:
         """Return the place in the original, and whether bytes were stuffed in between."""
-        return Span(self._base + offset, length), False
+        return Span(self.base + offset, length), False
 
 
 class _UnsyncBody(_Body):
     """The same for a tag in which a zero is stuffed behind each 0xFF."""
 
+    is_plain = False
+
     def __init__(self, stored: bytes, base: int) -> None:
-        self._base = base
+        self.base = base
         self._data = stored.replace(b"\xff\x00", b"\xff")
         self.length = len(self._data)
         self._stuffed: list[int] = []  # positions, in the decoded bytes, behind which a zero was
@@ -126,7 +134,7 @@ class _UnsyncBody(_Body):
     def locate(self, offset: int, length: int) -> tuple[Span, bool]:
         before = bisect_left(self._stuffed, offset)
         until = bisect_left(self._stuffed, offset + length)
-        begin = self._base + offset + before
+        begin = self.base + offset + before
         return Span(begin, length + until - before), until > before
 
 
@@ -152,13 +160,27 @@ def _walk_22(body: _Body) -> Iterator[StoredFrame]:
 
 def _walk_23(body: _Body, tag: Id3Tag) -> Iterator[StoredFrame]:
     offset = _extended_header_bytes(body, tag)
+    plain_content = tag.version == 3 or not tag.flags & _UNSYNC
+    ahead, first = b"", 0  # a stretch of the tag in memory: small frames stand close together
     for _ in range(FRAMES_LIMIT):
-        header = body.read(offset, 10)
+        at = offset - first
+        if at + 10 > len(ahead):
+            ahead, first, at = body.read(offset, _READ_AHEAD_BYTES), offset, 0
+        header = ahead[at : at + 10]
         if len(header) < 10 or header[0] == 0:
             return
-        size = _frame_size(body, tag, offset, header)
+        size = int.from_bytes(header[4:8])
+        if size > 127 and tag.version == 4:
+            size = _frame_size(body, tag, offset, header)
         offset += 10
         name = header[:4]
+        if name.isalnum() and name.isupper() and not header[9] and body.is_plain and plain_content:
+            if offset + size <= body.length:
+                if size:
+                    span = Span(body.base + offset, size)
+                    yield StoredFrame(name.decode("ascii"), tag.version, span, size, Encoding.RAW)
+                offset += size
+                continue
         if offset + size > body.length or not _is_name(name):
             degrade(Counter.TAG_BLOCKS_DROPPED, "ID3 frame %r is cut off or no frame", name)
             return

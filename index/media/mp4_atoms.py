@@ -1,18 +1,20 @@
 """Walking MP4 atoms: sizes of 32 and 64 bits, sizes to the end, and a budget for hostile trees."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Span
 from musefs.index.media.reading import ReadAt
 
+_READ_AHEAD = 512
+"""Bytes of atoms read together: the children of most."""
+
 ATOMS_LIMIT = 20_000
 """Atoms looked at in one file: 4096 pieces of cover art and as many tags leave room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(NamedTuple):
     """One atom: its name, where it begins, where its payload does, where it ends."""
 
     name: bytes
@@ -44,18 +46,27 @@ class AtomReader:
         Raises MediaFormatError for a size that cannot be; a few stray bytes at the end are none.
         """
         offset = begin
+        ahead, first = b"", 0  # a stretch in memory: small atoms stand close together
         while offset + 8 <= end:
             self._left -= 1
             if self._left < 0:
                 raise MediaFormatError(f"more than {ATOMS_LIMIT} atoms")
-            atom = self._atom(offset, end)
-            if atom is None:
-                return
+            at = offset - first
+            if at + 16 > len(ahead):
+                ahead, first, at = self.read_at(offset, min(_READ_AHEAD, end - offset)), offset, 0
+            size = int.from_bytes(ahead[at : at + 4])
+            if 8 <= size <= end - offset:
+                atom = Atom(ahead[at + 4 : at + 8], offset, offset + 8, offset + size)
+            else:
+                unusual = self._unusual(ahead[at : at + 16], offset, end)
+                if unusual is None:
+                    return
+                atom = unusual
             yield atom
             offset = atom.end
 
-    def _atom(self, offset: int, end: int) -> Atom | None:
-        head = self.read_at(offset, 16)
+    def _unusual(self, head: bytes, offset: int, end: int) -> Atom | None:
+        """Return an atom whose size is not simply said; None for the zeros that end a list."""
         size, used = int.from_bytes(head[:4], "big"), 8
         name = head[4:8]
         if name == b"\0\0\0\0" and size == 0:

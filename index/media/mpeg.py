@@ -29,12 +29,12 @@ _RATE_DIVISORS = (4, 0, 2, 1)
 """By the two version bits: MPEG 2.5, reserved, 2 and 1."""
 
 
-def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
-    """Return where the parts of an MP3 file lie.
+def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> Anatomy:
+    """Return where the parts of an MP3 file lie; `parts` takes what its ID3 tags hold.
 
     Raises MediaFormatError where no audio frame follows the tags.
     """
-    parts = Id3Parts()
+    parts = Id3Parts() if parts is None else parts
     tags_end = read_tags(read_at, 0, parts)
     tags_end = skip_leading_id3(read_at, tags_end)  # tags of versions that nobody can read
     audio_end = trim_trailing_tags(read_at, tags_end, size)

@@ -22,8 +22,8 @@ _PADDING = frozenset({b"JUNK", b"junk", b"PAD ", b"FLLR", b"filr", b"ds64"})
 _ID3 = frozenset({b"id3 ", b"ID3 "})
 
 
-def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
-    """Return where the parts of a WAV file lie.
+def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> Anatomy:
+    """Return where the parts of a WAV file lie; `parts` takes what its ID3 tags hold.
 
     Raises MediaFormatError for another form, and where fmt or data is missing.
     """
@@ -33,7 +33,7 @@ def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
         raise MediaFormatError(kind)
     wide = _read_ds64(read_at) if form[:4] != b"RIFF" else None
     lengths = {b"data": wide[1]} if wide else {}
-    parts = Id3Parts()
+    parts = Id3Parts() if parts is None else parts
     blocks: list[Block] = list(_wide_blocks(wide[0])) if wide else []
     audio: Span | None = None
     for chunk in _chunks(read_at, size, lengths):

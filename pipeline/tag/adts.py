@@ -9,8 +9,8 @@ from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Technical
 from musefs.pipeline.tag.apev2 import read_trailing_tags
 from musefs.pipeline.tag.collected import Collected
+from musefs.pipeline.tag.id3_text import read_id3
 from musefs.pipeline.tag.limits import MAX_SYNC_SEARCH_BYTES
-from musefs.pipeline.tag.mpeg import read_leading_id3
 from musefs.pipeline.tag.window import Window
 
 _AAC_RATES: Final = (
@@ -31,7 +31,7 @@ _EAC3_BLOCKS: Final = (1, 2, 3, 6)
 
 def read_aac(window: Window, tags: Collected) -> Technical:
     """Read AAC in ADTS frames."""
-    start = read_leading_id3(window, tags)
+    start = read_id3(window, 0, tags)
     read_trailing_tags(window, tags)
     offset = find_first_adts(window, start)
     rate, channels, _ = _adts(window.read_at(offset, 7)) or (0, 0, 0)
@@ -79,7 +79,7 @@ def _adts(data: bytes) -> tuple[int, int, int] | None:
 
 def read_ac3(window: Window, tags: Collected) -> Technical:
     """Read AC-3 and E-AC-3."""
-    start = read_leading_id3(window, tags)
+    start = read_id3(window, 0, tags)
     read_trailing_tags(window, tags)
     head = window.read_at(start, 8)
     if len(head) < 8 or head[:2] != b"\x0b\x77":

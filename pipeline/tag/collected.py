@@ -3,7 +3,7 @@
 All limits on values are kept here, so that no reader of a tag format can forget one.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from musefs.index.counters import Counter
 from musefs.pipeline.tag.limits import (
@@ -14,6 +14,9 @@ from musefs.pipeline.tag.limits import (
     MAX_VALUES,
 )
 
+if TYPE_CHECKING:
+    from musefs.index.media.facts import Anatomy
+
 _LONGEST_UNMEASURED: Final = MAX_VALUE_BYTES // 4
 """Characters that fit into the limit whatever they are: most values need no encoding to know."""
 
@@ -21,9 +24,11 @@ _LONGEST_UNMEASURED: Final = MAX_VALUE_BYTES // 4
 class Collected:
     """Tags and notes of one file."""
 
-    __slots__ = ("_keys", "_text_bytes", "notes", "pairs")
+    __slots__ = ("_keys", "_text_bytes", "anatomy", "notes", "pairs")
 
     def __init__(self) -> None:
+        self.anatomy: Anatomy | None = None
+        """Set by readers that needed the walker's answer themselves, so that it walks once."""
         self.pairs: list[tuple[str, str]] = []
         self.notes: list[tuple[str, str]] = []
         self._keys: set[str] = set()

@@ -5,10 +5,10 @@ from typing import Final
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Technical
+from musefs.index.media.id3 import Id3Parts, read_tags
 from musefs.pipeline.tag.apev2 import read_trailing_tags
 from musefs.pipeline.tag.collected import Collected
-from musefs.pipeline.tag.id3_frames import find_tag
-from musefs.pipeline.tag.id3_text import read_id3
+from musefs.pipeline.tag.id3_text import add_frames
 from musefs.pipeline.tag.vorbis_comments import read_comments
 from musefs.pipeline.tag.window import Window
 
@@ -21,15 +21,12 @@ _MAX_BLOCKS: Final = 8192
 
 def read_flac(window: Window, tags: Collected) -> Technical:
     """Add the comments, then what a foreign ID3v2 in front adds; return the stream's facts."""
-    start = 0
-    foreign = find_tag(window)
-    tag = foreign
-    while tag is not None:
-        start, tag = tag.end, find_tag(window, tag.end)
+    parts = Id3Parts()
+    start = read_tags(window.read_at, 0, parts) if window.head.startswith(b"ID3") else 0
     technical = _read_blocks(window, start, tags)
-    if foreign is not None:
+    if start:
         tags.seal()
-        read_id3(window, foreign, tags)
+        add_frames(window, parts, tags)
         read_trailing_tags(window, tags)
     return technical
 

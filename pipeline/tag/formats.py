@@ -7,7 +7,10 @@ content is another format than its name says is read as what it is, and counted.
 from collections.abc import Callable
 from typing import Final
 
+from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import AudioFormat, Technical
+from musefs.index.media.foreign_tags import skip_leading_id3
+from musefs.index.media.mpeg import find_first_frame
 from musefs.pipeline.tag import adts, asf, flac, lossless, matroska, mp4, mpeg, ogg, riff
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.ogg import ogg_format
@@ -93,7 +96,7 @@ def sniff(window: Window, extension: str) -> AudioFormat | None:
     """
     head, offset = window.head, 0
     if head.startswith(b"ID3"):
-        offset = _after_id3(window)
+        offset = skip_leading_id3(window.read_at)
         head = window.read_at(offset, 64)
     for mark, format_ in _MARKS:
         if head.startswith(mark):
@@ -102,18 +105,6 @@ def sniff(window: Window, extension: str) -> AudioFormat | None:
     if framed is not None:
         return framed
     return _frames(window, offset, extension)
-
-
-def _after_id3(window: Window) -> int:
-    from musefs.pipeline.tag.id3_frames import find_tag
-
-    end = 0
-    for _ in range(64):
-        tag = find_tag(window, end)
-        if tag is None:
-            break
-        end = tag.end
-    return end
 
 
 def _framed(head: bytes) -> AudioFormat | None:
@@ -129,15 +120,14 @@ def _framed(head: bytes) -> AudioFormat | None:
 
 
 def _frames(window: Window, offset: int, extension: str) -> AudioFormat | None:
-    from musefs.index.errors import MediaFormatError
-
-    order = (AudioFormat.AAC, AudioFormat.MP3)
-    if AudioFormat.MP3 in EXTENSIONS.get(extension, ()):
-        order = (AudioFormat.MP3, AudioFormat.AAC)
+    mp3_first = AudioFormat.MP3 in EXTENSIONS.get(extension, ())
+    if mp3_first and mpeg.parse_frame(window.read_at(offset, 4)) is not None:
+        return AudioFormat.MP3  # its walker looks for a second frame
+    order = (AudioFormat.MP3, AudioFormat.AAC) if mp3_first else (AudioFormat.AAC, AudioFormat.MP3)
     for format_ in order:
         try:
             if format_ is AudioFormat.MP3:
-                mpeg.find_first_frame(window, offset)
+                find_first_frame(window.read_at, offset, window.size)
             else:
                 adts.find_first_adts(window, offset)
         except MediaFormatError:

@@ -9,9 +9,10 @@ from typing import Final
 
 from mutagen._constants import GENRES
 
-from musefs.index.errors import MediaFormatError
+from musefs.index.media.facts import Encoding
+from musefs.index.media.id3 import Id3Parts, read_tags
+from musefs.index.media.id3_tag import StoredFrame, frame_content
 from musefs.pipeline.tag.collected import Collected
-from musefs.pipeline.tag.id3_frames import Id3Tag, frames_of
 from musefs.pipeline.tag.limits import MAX_VALUE_BYTES
 from musefs.pipeline.tag.naming import (
     MUSICBRAINZ_OWNER,
@@ -30,38 +31,48 @@ _PEOPLE: Final = ("TIPL", "TMCL", "IPLS")
 _OBSOLETE: Final = frozenset({"TSIZ", "TRDA", "TDAT", "TIME", "TYER", "TORY"})
 """Read only to make newer frames of them, or without meaning once the file has changed."""
 
-_READ_BESIDE_TEXT: Final = frozenset({"COMM", "USLT", "POPM", "UFID"})
 _GENRE: Final = re.compile(r"((?:\((?:[0-9]+|RX|CR)\))*)(.+)?", re.DOTALL)
 
 _Values = dict[tuple[str, str, str], list[str]]
 """Frame id, description and language of a frame, and its values."""
 
 
-def read_id3(window: Window, tag: Id3Tag, tags: Collected) -> None:
-    """Add what the tag says; what cannot be followed is dropped and noted."""
-    values: _Values = {}
-    try:
-        _read_frames(window, tag, values, tags)
-    except MediaFormatError as error:
-        tags.drop(error.message)
-    _add_dates(values)
-    for (name, description, language), found in values.items():
-        _emit(name, description, language, found, tags)
+def read_id3(window: Window, offset: int, tags: Collected) -> int:
+    """Add what the ID3v2 tags that begin at `offset` say, the first before the others.
+
+    Returns where they end. For formats whose walker does not collect the frames itself.
+    """
+    parts = Id3Parts()
+    end = read_tags(window.read_at, offset, parts)
+    add_frames(window, parts, tags)
+    return end
 
 
-def _read_frames(window: Window, tag: Id3Tag, values: _Values, tags: Collected) -> None:
-    for frame in frames_of(window, tag):
-        name = frame.id
-        if name[:1] != "T" and name not in _READ_BESIDE_TEXT:
-            continue
-        if frame.length > _LONGEST_FRAME:
-            tags.drop(f"{name}: frame of {frame.length} bytes")
-            continue
-        content = frame.content()
-        if content is None:
-            tags.drop(f"{name}: frame is encrypted or cannot be unpacked")
-        elif content:
-            _read_frame(name, content, values, tags)
+def add_frames(window: Window, parts: Id3Parts, tags: Collected) -> None:
+    """Add what the frames say that a walker collected; a second tag fills what the first left."""
+    numbers = {number for number, _ in parts.texts}
+    for number in sorted(numbers):
+        values: _Values = {}
+        for tag, frame in parts.texts:
+            if tag == number:
+                _read_stored(window, frame, values, tags)
+        _add_dates(values)
+        for (name, description, language), found in values.items():
+            _emit(name, description, language, found, tags)
+        if len(numbers) > 1:
+            tags.seal()
+
+
+def _read_stored(window: Window, frame: StoredFrame, values: _Values, tags: Collected) -> None:
+    if frame.length > _LONGEST_FRAME:
+        tags.drop(f"{frame.frame_id}: frame of {frame.length} bytes")
+        return
+    if frame.encoding is Encoding.RAW:
+        content = window.read_at(*frame.stored)
+    else:
+        content = frame_content(window.read_at, frame)
+    if content:
+        _read_frame(frame.frame_id, content, values, tags)
 
 
 def _read_frame(name: str, content: bytes, values: _Values, tags: Collected) -> None:

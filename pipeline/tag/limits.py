@@ -24,17 +24,11 @@ MAX_NOTES: Final = 100
 MAX_TAG_TEXT_BYTES: Final = 4 * 1024 * 1024
 """Text read of one file, all tags together: 16 values of the longest allowed length."""
 
-MAX_UNSYNC_TAG_BYTES: Final = 16 * 1024 * 1024
-"""Largest unsynchronised ID3v2.2/2.3 tag that is read whole: its frames have no other places."""
-
-MAX_INFLATED_BYTES: Final = 1024 * 1024
-"""A compressed text frame may grow to this: four times the longest value, and no zip bomb."""
-
 MAX_NESTING: Final = 8
 """Depth of nested atoms or elements; the deepest real tag, moov.udta.meta.ilst.----.data, has 6."""
 
 MAX_SYNC_SEARCH_BYTES: Final = 65_536
-"""How far after a tag the first MPEG frame may be: zero padding of taggers stays below 32 KiB."""
+"""How far after a tag the first frame may be: zero padding of taggers stays below 32 KiB."""
 
 MAX_LAST_PAGE_SEARCH_BYTES: Final = 131_072
 """How far from the end the last Ogg page is searched: two pages of the largest size."""

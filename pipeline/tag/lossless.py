@@ -10,10 +10,8 @@ from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Technical
 from musefs.pipeline.tag.apev2 import read_ape_file_tags, read_trailing_tags
 from musefs.pipeline.tag.collected import Collected
-from musefs.pipeline.tag.id3_frames import find_tag
 from musefs.pipeline.tag.id3_text import read_id3
 from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED
-from musefs.pipeline.tag.mpeg import read_leading_id3
 from musefs.pipeline.tag.window import Window
 
 
@@ -40,7 +38,7 @@ _APE_OLD: Final = Struct("<HHHHIIIII")
 
 def read_ape(window: Window, tags: Collected) -> Technical:
     """Read Monkey's Audio."""
-    start = read_leading_id3(window, tags)
+    start = read_id3(window, 0, tags)
     tags.seal()
     read_ape_file_tags(window, tags)
     head = _head(window, start, 76, b"MAC ")
@@ -110,7 +108,7 @@ _MUSEPACK_RATES: Final = (44_100, 48_000, 37_800, 32_000)
 
 def read_musepack(window: Window, tags: Collected) -> Technical:
     """Read Musepack of stream versions 7 and 8."""
-    start = read_leading_id3(window, tags)
+    start = read_id3(window, 0, tags)
     tags.seal()
     read_ape_file_tags(window, tags)
     head = window.read_at(start, 32)
@@ -155,7 +153,7 @@ def _variable(data: bytes, at: int) -> tuple[int, int]:
 
 def read_tta(window: Window, tags: Collected) -> Technical:
     """Read True Audio."""
-    start = read_leading_id3(window, tags)
+    start = read_id3(window, 0, tags)
     read_trailing_tags(window, tags)
     head = _head(window, start, 22, b"TTA1")
     channels, bits = int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little")
@@ -169,9 +167,8 @@ def read_dsf(window: Window, tags: Collected) -> Technical:
     if head[28:32] != b"fmt ":
         raise MediaFormatError("no DSF format chunk")
     place = int.from_bytes(head[20:28], "little")
-    tag = find_tag(window, place) if place else None
-    if tag is not None:
-        read_id3(window, tag, tags)
+    if place:
+        read_id3(window, place, tags)
     channels, rate, bits = (int.from_bytes(head[n : n + 4], "little") for n in (52, 56, 60))
     samples = int.from_bytes(head[64:72], "little")
     return _facts(window, "dsd", samples, rate, channels, bits)
@@ -197,8 +194,8 @@ def read_dff(window: Window, tags: Collected) -> Technical:
             frames = window.read_at(offset + 12, 6)
             per_second = int.from_bytes(frames[4:6])
             samples = int.from_bytes(frames[:4]) * rate // per_second if per_second else 0
-        elif name == b"ID3 " and (tag := find_tag(window, offset)) is not None:
-            read_id3(window, tag, tags)
+        elif name == b"ID3 ":
+            read_id3(window, offset, tags)
     return _facts(window, codec, samples, rate, channels, 1)
 
 

@@ -102,6 +102,8 @@ def read_media(
 
 def _anatomy(window: Window, format_: AudioFormat, tags: Collected) -> tuple[Anatomy, str | None]:
     """Return where the parts lie, and why the file is served as it is, if it is."""
+    if tags.anatomy is not None:
+        return tags.anatomy, None
     walker = WALKERS.get(format_)
     if walker is None:
         reason = f"{format_.value} files are served as they are"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from musefs.index.errors import MediaFormatError
-from musefs.index.media.facts import Technical
+from musefs.index.media import mpeg as walker
+from musefs.index.media.facts import Span, Technical
+from musefs.index.media.id3 import Id3Parts
 from musefs.pipeline.tag.apev2 import read_trailing_tags
 from musefs.pipeline.tag.collected import Collected
-from musefs.pipeline.tag.id3_frames import find_tag
-from musefs.pipeline.tag.id3_text import read_id3
-from musefs.pipeline.tag.limits import MAX_SYNC_SEARCH_BYTES
+from musefs.pipeline.tag.id3_text import add_frames
 from musefs.pipeline.tag.window import Window
 
 _BITRATES: Final = {
@@ -28,10 +28,6 @@ _RATES: Final = (44_100, 48_000, 32_000)
 _RATE_DIVISORS: Final = (4, 0, 2, 1)
 """By the two version bits: MPEG 2.5, reserved, 2 and 1."""
 
-_FRAMES_TO_BELIEVE: Final = 3
-"""Frames in a row that make a stream of what has no Xing header; a chance hit has one."""
-
-_MAX_LEADING_TAGS: Final = 64
 _ENCODERS_WITH_DELAY: Final = (b"LAME", b"Lavf", b"Lavc", b"L3.99")
 
 
@@ -70,73 +66,32 @@ def parse_frame(data: bytes) -> MpegFrame | None:
 
 def read_mpeg(window: Window, tags: Collected) -> Technical:
     """Add what ID3v2, APEv2 and ID3v1 say, in this order of precedence; return the facts."""
-    offset = read_leading_id3(window, tags)
+    parts = Id3Parts()
+    try:
+        tags.anatomy = walker.read_anatomy(window.read_at, window.size, parts)
+    finally:
+        add_frames(window, parts, tags)
     read_trailing_tags(window, tags)
-    return stream_facts(window, offset)
+    return stream_facts(window, tags.anatomy.audio)
 
 
-def read_leading_id3(window: Window, tags: Collected) -> int:
-    """Add what ID3v2 tags at the start say, the first before the others; return their end."""
-    end = 0
-    for number in range(_MAX_LEADING_TAGS):
-        tag = find_tag(window, end)
-        if tag is None:
-            break
-        if number:
-            tags.seal()
-        read_id3(window, tag, tags)
-        end = tag.end
-    return end
-
-
-def stream_facts(window: Window, start: int) -> Technical:
-    """Return the facts of the stream whose first frame is at or soon after `start`."""
-    offset, frame = find_first_frame(window, start)
+def stream_facts(window: Window, audio: Span) -> Technical:
+    """Return the facts of a stream by its first frame."""
+    head = window.read_at(audio.offset, 192)
+    frame = parse_frame(head[:4])
+    if frame is None:
+        raise MediaFormatError("its frames have the free format, whose rate nobody tells")
     if frame.layer == 3:
-        side_info = (
-            (32 if frame.channels == 2 else 17)
-            if frame.version == 1
-            else (17 if frame.channels == 2 else 9)
-        )
-        head = window.read_at(offset, 192)
-        facts = _xing(frame, head[4 + side_info :]) or _vbri(frame, head[36:])
+        facts = _xing(frame, head[4 + _side_info_bytes(frame) :]) or _vbri(frame, head[36:])
         if facts is not None:
             return facts
-    duration = 8 * (window.size - offset) / frame.bitrate
-    return _facts(frame, duration, frame.bitrate)
+    return _facts(frame, 8 * audio.length / frame.bitrate, frame.bitrate)
 
 
-def find_first_frame(window: Window, start: int) -> tuple[int, MpegFrame]:
-    """Find the first frame that others follow, or raise MediaFormatError."""
-    at = start
-    while at < start + MAX_SYNC_SEARCH_BYTES:
-        data = window.read_at(at, 4096)
-        if len(data) < 4:
-            break
-        found = data.find(b"\xff")
-        while 0 <= found <= len(data) - 4:
-            frame = parse_frame(data[found : found + 4])
-            if frame is not None and _is_followed(window, at + found, frame):
-                return at + found, frame
-            found = data.find(b"\xff", found + 1)
-        at += max(1, len(data) - 3)
-    raise MediaFormatError("no MPEG audio frame")
-
-
-def _is_followed(window: Window, offset: int, frame: MpegFrame) -> bool:
-    if frame.layer == 3:
-        head = window.read_at(offset, 44)
-        if b"Xing" in head or b"Info" in head or b"VBRI" in head:
-            return True
-    for _ in range(_FRAMES_TO_BELIEVE - 1):
-        offset += frame.length
-        if offset >= window.size - 4:
-            return True  # a short file may end within its frames
-        following = parse_frame(window.read_at(offset, 4))
-        if following is None or following.sample_rate != frame.sample_rate:
-            return False
-        frame = following
-    return True
+def _side_info_bytes(frame: MpegFrame) -> int:
+    if frame.version == 1:
+        return 32 if frame.channels == 2 else 17
+    return 17 if frame.channels == 2 else 9
 
 
 def _xing(frame: MpegFrame, data: bytes) -> Technical | None:

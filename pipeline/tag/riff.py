@@ -4,16 +4,19 @@ Chunks are stepped over by their sizes; a data chunk of unknown length (streamed
 all that follows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
 from musefs.index.errors import MediaFormatError
-from musefs.index.media.facts import Technical
+from musefs.index.media import aiff as aiff_walker
+from musefs.index.media import riff as wave_walker
+from musefs.index.media.facts import Anatomy, Technical
+from musefs.index.media.id3 import Id3Parts
+from musefs.index.media.reading import ReadAt
 from musefs.pipeline.tag.collected import Collected
-from musefs.pipeline.tag.id3_frames import find_tag
-from musefs.pipeline.tag.id3_text import read_id3
+from musefs.pipeline.tag.id3_text import add_frames, read_id3
 from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_VALUE_BYTES
 from musefs.pipeline.tag.naming import riff_key
 from musefs.pipeline.tag.text import from_latin1
@@ -32,6 +35,9 @@ _AIFC_CODECS: Final = {
     b"fl64": "pcm_float", b"FL64": "pcm_float", b"alaw": "alaw", b"ALAW": "alaw",
     b"ulaw": "mulaw", b"ULAW": "mulaw", b"ima4": "adpcm",
 }  # fmt: skip
+
+
+Walk = Callable[[ReadAt, int, Id3Parts], Anatomy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +78,24 @@ def read_wav(window: Window, tags: Collected) -> Technical:
             infos.append(chunk)
         else:
             found.setdefault(chunk.id, chunk)
-    _read_id3_chunk(window, found.get(b"id3 ") or found.get(b"ID3 "), tags)
-    tags.seal()
+    walk = wave_walker.read_anatomy
+    _read_id3_chunk(window, walk, found.get(b"id3 ") or found.get(b"ID3 "), tags)
     for info in infos:
         _read_info(window, info, tags)
     return _wave_facts(window, found)
 
 
-def _read_id3_chunk(window: Window, chunk: Chunk | None, tags: Collected) -> None:
-    tag = find_tag(window, chunk.offset) if chunk else None
-    if tag is not None:
-        read_id3(window, tag, tags)
+def _read_id3_chunk(window: Window, walk: Walk, chunk: Chunk | None, tags: Collected) -> None:
+    """Add what ID3 says, as the walker met it, which is asked once and remembered."""
+    parts = Id3Parts()
+    try:
+        tags.anatomy = walk(window.read_at, window.size, parts)
+    except MediaFormatError:
+        if chunk is not None:  # the walker will say what is wrong; the tags may be well
+            read_id3(window, chunk.offset, tags)
+    else:
+        add_frames(window, parts, tags)
+    tags.seal()
 
 
 def _read_info(window: Window, info: Chunk, tags: Collected) -> None:
@@ -126,8 +139,8 @@ def read_aiff(window: Window, tags: Collected) -> Technical:
             texts.append(chunk)
         else:
             found.setdefault(chunk.id, chunk)
-    _read_id3_chunk(window, found.get(b"ID3 ") or found.get(b"id3 "), tags)
-    tags.seal()
+    walk = aiff_walker.read_anatomy
+    _read_id3_chunk(window, walk, found.get(b"ID3 ") or found.get(b"id3 "), tags)
     for text in texts:
         key = _AIFF_TEXTS[text.id]
         if text.length > MAX_VALUE_BYTES:

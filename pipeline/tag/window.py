@@ -91,12 +91,3 @@ class Window:
                 del self._pieces[0]
             self._pieces.append((first, self._last_end, data))
         return data[offset - first : offset - first + length]
-
-
-def window_of(data: bytes) -> Window:
-    """Return a window over bytes in memory."""
-
-    def read_at(offset: int, length: int) -> bytes:
-        return data[offset : offset + length]
-
-    return Window(read_at, len(data), head_bytes=len(data))

@@ -36,7 +36,8 @@ def test_every_fixture_says_what_mutagen_says(audio_library: Path) -> None:
 
 def test_the_rest_has_its_tags_too(audio_library: Path) -> None:
     info = words(read_path(audio_library / "wav/info.wav"))
-    assert info["title"] and info["artist"]
+    assert info["title"]
+    assert info["artist"]
     assert words(read_path(audio_library / "wav/rf64.wav")) == info
     matroska = words(read_path(audio_library / "other/matroska.mka"))
     assert (matroska["title"], matroska["artist"], matroska["album"]) == (

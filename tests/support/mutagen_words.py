@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mutagen
-from mutagen import apev2, asf, id3, mp4
+from mutagen import apev2, asf, id3, mp3, mp4
 from mutagen.id3 import TimeStampTextFrame
 from mutagen.mp4 import AtomDataType
 
@@ -22,10 +22,13 @@ PICTURES = ("metadata_block_picture", "coverart", "coverartmime")
 
 def words_of(path: Path) -> Words:
     """Return key → values of one file."""
-    song = mutagen.File(path)
     words: dict[str, list[str]] = defaultdict(list)
-    if song is not None and song.tags is not None:
-        add(song.tags, words)
+    try:
+        song = mutagen.File(path)
+        if song is not None and song.tags is not None:
+            add(song.tags, words)
+    except mp3.HeaderNotFoundError:  # it wants more frames than a short file has
+        add(id3.ID3(path), words)
     if path.suffix == ".mp3":
         try:
             extra: dict[str, list[str]] = defaultdict(list)
