@@ -160,7 +160,7 @@ def _walk_22(body: _Body) -> Iterator[StoredFrame]:
 
 def _walk_23(body: _Body, tag: Id3Tag) -> Iterator[StoredFrame]:
     offset = _extended_header_bytes(body, tag)
-    plain_content = tag.version == 3 or not tag.flags & _UNSYNC
+    is_plain = body.is_plain and (tag.version == 3 or not tag.flags & _UNSYNC)
     ahead, first = b"", 0  # a stretch of the tag in memory: small frames stand close together
     for _ in range(FRAMES_LIMIT):
         at = offset - first
@@ -174,13 +174,13 @@ def _walk_23(body: _Body, tag: Id3Tag) -> Iterator[StoredFrame]:
             size = _frame_size(body, tag, offset, header)
         offset += 10
         name = header[:4]
-        if name.isalnum() and name.isupper() and not header[9] and body.is_plain and plain_content:
-            if offset + size <= body.length:
-                if size:
-                    span = Span(body.base + offset, size)
-                    yield StoredFrame(name.decode("ascii"), tag.version, span, size, Encoding.RAW)
-                offset += size
-                continue
+        fits = offset + size <= body.length
+        if fits and is_plain and not header[9] and name.isalnum() and name.isupper():
+            if size:
+                span = Span(body.base + offset, size)
+                yield StoredFrame(name.decode("ascii"), tag.version, span, size, Encoding.RAW)
+            offset += size
+            continue
         if offset + size > body.length or not _is_name(name):
             degrade(Counter.TAG_BLOCKS_DROPPED, "ID3 frame %r is cut off or no frame", name)
             return

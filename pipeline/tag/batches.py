@@ -1,7 +1,7 @@
 """From what workers learned to batches of the index's tables."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -9,33 +9,35 @@ from musefs.index.schema.column import Table
 from musefs.index.schema.library_tables import BLOCKS, PROBLEMS, SCANNED_ART, SCANNED_TAGS
 from musefs.pipeline.tag.learned import Learned, Spans
 
+if TYPE_CHECKING:
+    AnyArray = pa.Array[pa.Scalar[pa.DataType]]
+
 FILE_COLUMNS: Final = (
     "row", "format", "codec", "duration_seconds", "bitrate", "sample_rate", "bits_per_sample",
     "channels", "size", "mtime_ns", "ctime_ns", "audio_offset", "audio_length", "synthesised",
     "reason", "fingerprint", "audio_hash", "state",
 )  # fmt: skip
 
+_TYPES: Final[dict[str, pa.DataType]] = {
+    "row": pa.int64(), "duration_seconds": pa.float64(), "synthesised": pa.bool_(),
+    "size": pa.int64(), "mtime_ns": pa.int64(), "ctime_ns": pa.int64(),
+    "audio_offset": pa.int64(), "audio_length": pa.int64(), "bitrate": pa.int32(),
+    "sample_rate": pa.int32(), "bits_per_sample": pa.int32(), "channels": pa.int32(),
+}  # fmt: skip
+
 _SPANS: Final = pa.struct([("offset", pa.int64()), ("length", pa.int64())])
 
 
 def file_table(learned: Learned) -> pa.Table:
     """Return what was learned of the files themselves; one row a file."""
-    columns = list(zip(*learned.files, strict=True)) or [()] * len(FILE_COLUMNS)
-    types = {
-        "row": pa.int64(), "duration_seconds": pa.float64(), "synthesised": pa.bool_(),
-        "size": pa.int64(), "mtime_ns": pa.int64(), "ctime_ns": pa.int64(),
-        "audio_offset": pa.int64(), "audio_length": pa.int64(), "bitrate": pa.int32(),
-        "sample_rate": pa.int32(), "bits_per_sample": pa.int32(), "channels": pa.int32(),
-    }  # fmt: skip
-    return pa.table(
-        {
-            name: pa.array(column, types.get(name, pa.string()))
-            for name, column in zip(FILE_COLUMNS, columns, strict=True)
-        }
-    )
+    columns: list[Sequence[object]] = list(zip(*learned.files, strict=True))
+    columns = columns or [()] * len(FILE_COLUMNS)
+    schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in FILE_COLUMNS])
+    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def tag_batch(learned: Learned, track_ids: pa.Array) -> pa.RecordBatch:
+def tag_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
     """Return rows of scanned_tags; `track_ids` is the id of each row of the stage's list."""
     return _batch(
         SCANNED_TAGS,
@@ -48,22 +50,23 @@ def tag_batch(learned: Learned, track_ids: pa.Array) -> pa.RecordBatch:
     )
 
 
-def block_batch(learned: Learned, track_ids: pa.Array) -> pa.RecordBatch:
+def block_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
     """Return rows of blocks."""
-    row, ordinal, kind, key, length, encoding, spans, body = _transposed(learned.blocks, 8)
+    row, ordinal, kind, key, length, encoding, spans, body = zip(*learned.blocks, strict=True)
     ids = track_ids.take(pa.array(row, pa.int64()))
     return _batch(BLOCKS, [ids, ordinal, kind, key, length, encoding, span_array(spans), body])
 
 
-def art_batch(learned: Learned, track_ids: pa.Array) -> pa.RecordBatch:
+def art_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
     """Return rows of scanned_art."""
-    row, *middle, spans = _transposed(learned.art, 13)
+    row, *middle = zip(*(art[:-1] for art in learned.art), strict=True)
     ids = track_ids.take(pa.array(row, pa.int64()))
-    return _batch(SCANNED_ART, [ids, *middle, span_array(spans), [None] * len(row)])
+    spans = span_array([art[-1] for art in learned.art])
+    return _batch(SCANNED_ART, [ids, *middle, spans, [None] * len(row)])
 
 
 def problem_batch(
-    learned: Learned, track_ids: pa.Array, entry_ids: pa.Array, paths: pa.Array
+    learned: Learned, track_ids: "AnyArray", entry_ids: "AnyArray", paths: "AnyArray"
 ) -> pa.RecordBatch:
     """Return rows of problems: one for each file and counter, with its first words."""
     first: dict[tuple[int, str], tuple[str, int]] = {}
@@ -86,7 +89,7 @@ def problem_batch(
     )
 
 
-def span_array(spans: Sequence[Spans]) -> pa.Array:
+def span_array(spans: Sequence[Spans]) -> "AnyArray":
     """Return lists of byte ranges; no ranges are NULL."""
     offsets: list[int | None] = []
     flat: Spans = []
@@ -101,14 +104,10 @@ def span_array(spans: Sequence[Spans]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pairs)
 
 
-def _transposed(rows: Sequence[tuple[object, ...]], width: int) -> list[Sequence[object]]:
-    return [*zip(*rows, strict=True)] if rows else [()] * width
-
-
-def _batch(table: Table, columns: Sequence[object]) -> pa.RecordBatch:
+def _batch(table: Table, columns: "Sequence[AnyArray | Sequence[object]]") -> pa.RecordBatch:
     schema = table.arrow_schema
     arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        column if isinstance(column, pa.Array) else pa.array(column, type=field.type)
         for column, field in zip(columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

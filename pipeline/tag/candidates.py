@@ -47,8 +47,10 @@ leaves beside each file: they have the names of music and are none."""
 
 def audio_candidates(con: "duckdb.DuckDBPyConnection") -> pl.DataFrame:
     """Return the audio files of the scan in `con`'s index, in the order of the disk."""
-    relation = con.execute(CANDIDATES_SQL, {"extensions": sorted(EXTENSIONS), "epoch": _EPOCH})
-    frame = pl.from_arrow(relation.to_arrow_table())
+    table = con.execute(
+        CANDIDATES_SQL, {"extensions": sorted(EXTENSIONS), "epoch": _EPOCH}
+    ).to_arrow_table()
+    frame = pl.from_arrow(table)
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("a query returns a table")
     return frame

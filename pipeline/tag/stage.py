@@ -180,10 +180,7 @@ def _chunks(todo: pl.DataFrame, size: int, *, raw: bool) -> Iterator[list[Job]]:
     )
     for part in columns.iter_slices(size):
         yield [
-            Job(
-                *row[:-2],
-                runs=None if row[-2] is None else list(zip(row[-2], row[-1], strict=True)),
-            )
+            Job(*row[:-2], None if row[-2] is None else list(zip(*row[-2:], strict=True)))
             for row in part.iter_rows()
         ]
 

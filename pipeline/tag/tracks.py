@@ -77,7 +77,7 @@ class TrackRows:
         )
         return _batch(rows.with_columns(pl.lit(None, pl.Int64).alias("missing_since")))
 
-    def read(self, files: pa.Table, track_ids: pa.Array) -> pa.RecordBatch:
+    def read(self, files: pa.Table, track_ids: pa.Int64Array) -> pa.RecordBatch:
         """Return the rows of files that were read; `files` is batches.file_table."""
         learned = _frame(files)
         numbers = learned["row"].to_arrow()
@@ -115,9 +115,6 @@ class TrackRows:
 def _batch(rows: pl.DataFrame) -> pa.RecordBatch:
     schema = TRACKS.arrow_schema
     table = rows.select(_COLUMNS).to_arrow().cast(schema).combine_chunks()
-    arrays = [column.chunk(0) for column in table.columns] if table.num_rows else []
-    return pa.RecordBatch.from_arrays(arrays, schema=schema) if arrays else _empty(schema)
-
-
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)
+    arrays = [table.column(name).chunk(0) for name in _COLUMNS] if table.num_rows else []
+    empty = [pa.array((), type=field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays or empty, schema=schema)

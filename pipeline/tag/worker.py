@@ -14,7 +14,7 @@ import signal
 import struct
 import sys
 from dataclasses import dataclass
-from typing import BinaryIO, Final, TypeVar
+from typing import IO, Final, TypeVar
 
 from musefs.pipeline.tag.reader import read_chunk
 from musefs.pipeline.tag.sources import BytesSource, Job
@@ -43,7 +43,7 @@ class Chunk:
     jobs: list[Job]
 
 
-def send(stream: BinaryIO, thing: object) -> None:
+def send(stream: IO[bytes], thing: object) -> None:
     """Write one object with its length in front."""
     data = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
     stream.write(_LENGTH.pack(len(data)))
@@ -51,7 +51,7 @@ def send(stream: BinaryIO, thing: object) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO, kind: type[T]) -> T:
+def receive(stream: IO[bytes], kind: type[T]) -> T:
     """Read one object; raises EOFError when the other side is gone or says something else."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
@@ -66,7 +66,7 @@ def receive(stream: BinaryIO, kind: type[T]) -> T:
     return thing
 
 
-def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
+def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     """Answer chunks until there are no more."""
     setup = receive(incoming, WorkerSetup)
     opener = setup.source.opener()
