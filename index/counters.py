@@ -8,7 +8,7 @@ adds a line here and a line in docs/counters.md; a test compares the two.
 import logging
 import threading
 from collections import Counter as Multiset
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -113,7 +113,7 @@ def current_tally() -> Tally:
 
 
 @contextmanager
-def fresh_tally() -> Iterator[Tally]:
+def fresh_tally() -> Generator[Tally]:
     """Count into a new tally for the length of one run.
 
     Process-wide on purpose: the threads of a run must not have to be handed their counter.

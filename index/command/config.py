@@ -11,6 +11,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 from musefs.index.command.flag import Command, Count, Flag, Switch
 from musefs.index.command.settings import Given, Settings
@@ -78,16 +79,20 @@ def _read_file(command: Command, path: Path, common: frozenset[str]) -> dict[str
         if key not in SECTIONS:
             found[key] = _given(_known(key, top, path, ""), value, path)
     section = document.get(command.section, {})
-    if not isinstance(section, dict):
+    if not _is_table(section):
         raise ConfigError(f"[{command.section}] must be a table", path=path)
-    for key, value in _items(section):
+    for key, value in section.items():
         where = f" in [{command.section}]"
         found[key] = _given(_known(key, flags, path, where), value, path)
     return found
 
 
-def _items(table: Mapping[object, object]) -> Iterator[tuple[str, object]]:
-    return ((str(key), value) for key, value in table.items())
+def _is_table(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)  # TOML has no other keys than text
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def _known(key: str, flags: Mapping[str, Flag[object]], path: Path, where: str) -> Flag[object]:
@@ -105,10 +110,10 @@ def _known(key: str, flags: Mapping[str, Flag[object]], path: Path, where: str) 
 def _given(flag: Flag[object], value: object, path: Path) -> Given:
     origin = f"configuration {path}"
     if flag.repeatable:
-        if isinstance(value, list):
+        if _is_list(value):
             return Given(tuple(_scalar(flag, item, path) for item in value), origin)
-        if isinstance(value, dict) and flag.metavar == "KEY=VALUE":
-            texts = (f"{key}={_scalar(flag, item, path)}" for key, item in _items(value))
+        if _is_table(value) and flag.metavar == "KEY=VALUE":
+            texts = (f"{key}={_scalar(flag, item, path)}" for key, item in value.items())
             return Given(tuple(texts), origin)
         raise ConfigError(f"{flag.name} must be a list of {flag.kind.allowed}", path=path)
     return Given((_scalar(flag, value, path),), origin)

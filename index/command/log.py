@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +124,7 @@ def _file_handler(path: Path) -> logging.Handler:
 
 
 @contextmanager
-def logging_to(plan: CommonPlan, environment: Mapping[str, str]) -> Iterator[None]:
+def logging_to(plan: CommonPlan, environment: Mapping[str, str]) -> Generator[None]:
     """Send the log of musefs where the plan says, for the length of one run."""
     logger = logging.getLogger("musefs")
     handlers = [_stderr_handler(plan, environment)]

@@ -8,7 +8,7 @@ import argparse
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import NoReturn, TypeGuard
 
 from musefs.index.command.flag import Command, Count, Flag, Switch
 from musefs.index.command.settings import Given
@@ -55,6 +55,10 @@ def _build(command: Command, program: str, flags: Sequence[Flag[object]]) -> _Pa
     return parser
 
 
+def _is_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list)  # argparse collects what was typed: text, always
+
+
 def _collect(namespace: argparse.Namespace, flags: Sequence[Flag[object]]) -> dict[str, Given]:
     found: dict[str, Given] = {}
     values: dict[str, object] = vars(namespace)
@@ -62,8 +66,8 @@ def _collect(namespace: argparse.Namespace, flags: Sequence[Flag[object]]) -> di
         value = values.get(_POSITIONAL_MARK + flag.name if flag.positional else flag.name)
         if isinstance(value, str):
             found[flag.name] = Given((value,), ORIGIN)
-        elif isinstance(value, list) and value:
-            texts = tuple(str(item) for item in value)
+        elif _is_texts(value) and value:
+            texts = tuple(value)
             if isinstance(flag, Count):
                 texts = (str(min(len(texts), 9)),)
             found[flag.name] = Given(texts, ORIGIN)

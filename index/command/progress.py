@@ -11,7 +11,7 @@ every few seconds elsewhere, nothing, or a list for tests.
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -133,7 +133,7 @@ class Progress:
         self.lock = threading.Lock()
 
     @contextmanager
-    def step(self, name: str, unit: str, total: int | None = None) -> Iterator[Step]:
+    def step(self, name: str, unit: str, total: int | None = None) -> Generator[Step]:
         """Report one step; it is finished when the block ends, however it ends."""
         step = Step(self, name, unit, total)
         try:
@@ -276,7 +276,7 @@ def sink_for(plan: CommonPlan, stream: TextIO) -> Sink:
 
 
 @contextmanager
-def progress_for(plan: CommonPlan, stream: TextIO | None = None) -> Iterator[Progress]:
+def progress_for(plan: CommonPlan, stream: TextIO | None = None) -> Generator[Progress]:
     """Open the progress of one run on standard error."""
     sink = sink_for(plan, sys.stderr if stream is None else stream)
     try:
