@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from musefs.index.media.facts import AudioFormat
-from musefs.mount.formats import flac, ogg_sizes
+from musefs.mount.formats import aiff, flac, mp3, mp4_sizes, ogg_sizes, wav
 from musefs.mount.formats.columns import LibraryColumns, SizeRule
 
 SIZE_RULES: Mapping[AudioFormat, SizeRule] = {
@@ -19,6 +19,10 @@ SIZE_RULES: Mapping[AudioFormat, SizeRule] = {
     AudioFormat.OGG_OPUS: ogg_sizes.served_sizes,
     AudioFormat.OGG_FLAC: ogg_sizes.served_flac_sizes,
     AudioFormat.OGG_SPEEX: ogg_sizes.served_sizes,
+    AudioFormat.MP3: mp3.served_sizes,
+    AudioFormat.MP4: mp4_sizes.served_sizes,
+    AudioFormat.WAV: wav.served_sizes,
+    AudioFormat.AIFF: aiff.served_sizes,
 }
 
 

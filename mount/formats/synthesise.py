@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import AudioFormat
-from musefs.mount.formats import flac, ogg
+from musefs.mount.formats import aiff, flac, mp3, mp4, ogg, wav
 from musefs.mount.formats.layout import Layout, make_layout, plain_layout
 from musefs.mount.formats.segments import Segment
 from musefs.mount.formats.source import TrackSource
@@ -26,6 +26,10 @@ SYNTHESISERS: Mapping[AudioFormat, Synthesiser] = {
     AudioFormat.OGG_OPUS: ogg.synthesise,
     AudioFormat.OGG_FLAC: ogg.synthesise_flac,
     AudioFormat.OGG_SPEEX: ogg.synthesise,
+    AudioFormat.MP3: mp3.synthesise,
+    AudioFormat.MP4: mp4.synthesise,
+    AudioFormat.WAV: wav.synthesise,
+    AudioFormat.AIFF: aiff.synthesise,
 }
 
 
