@@ -134,8 +134,8 @@ class Moves:
             return None
         name = path.rpartition("/")[2]
         alike = [pair for pair in tracks if pair[1].rpartition("/")[2] == name]
-        chosen = alike or tracks
-        if len(chosen) > 1 and not alike:
+        if len(tracks) > 1 and not alike:
             return None  # copies of one recording went; none is more likely than the other
-        tracks.remove(chosen[0])
-        return chosen[0][0]
+        chosen = (alike or tracks)[0]
+        tracks.remove(chosen)
+        return chosen[0]
