@@ -13,6 +13,8 @@ LARGEST_HEAD_BYTES = 64 << 10
 
 OTHER_PICTURE = 0
 _LAST_PICTURE_TYPE = 20
+_LARGEST_NUMBER = 0x7FFF_FFFF
+"""Of pixels, bits and colours: what is more is damage, and counts as not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,8 @@ def parse_picture_head(head: bytes) -> PictureHead:
     (description_length,) = struct.unpack_from(">I", head, 8 + mime_length)
     begin = 12 + mime_length
     description = head[begin : begin + description_length]
-    width, height, depth, colors, data_length = struct.unpack_from(
-        ">5I", head, begin + description_length
-    )
+    *shape, data_length = struct.unpack_from(">5I", head, begin + description_length)
+    width, height, depth, colors = (number if number <= _LARGEST_NUMBER else 0 for number in shape)
     return PictureHead(
         picture_type=picture_type if picture_type <= _LAST_PICTURE_TYPE else OTHER_PICTURE,
         mime=mime.decode("utf-8", "replace"),

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from sys import byteorder
 from typing import Protocol
 
+from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Encoding, Span
 from musefs.mount.formats.reading import ReadContext, read_exactly, read_spans
 
 DECODED_LIMIT_BYTES = 64 << 20
 """Largest body that is ever decoded as a whole; pictures and blocks end at 16 MiB."""
+
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_ZERO_FOR_DAMAGE = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
 
 
 class Segment(Protocol):
@@ -178,10 +183,15 @@ class Encoded:
         first = start // 3 * 4
         last = min(-(-(start + length) // 3) * 4, sum(span.length for span in self.spans))
         text = read_spans(context.original, self.spans, first, last - first)
+        text += b"=" * (-len(text) % 4)
         try:
-            data = binascii.a2b_base64(text + b"=" * (-len(text) % 4))
-        except binascii.Error as error:
-            raise MediaFormatError(f"base64 of an embedded picture: {error}") from error
+            data = binascii.a2b_base64(text, strict_mode=True)
+        except binascii.Error:
+            data = b""
+        if len(data) < start % 3 + length:
+            # zeros where no base64 is: the rest of the picture, and of the file, is still right
+            degrade(Counter.PICTURES_DROPPED, "the base64 of an embedded picture is damaged")
+            data = binascii.a2b_base64(text.translate(_ZERO_FOR_DAMAGE))
         return _exactly(data[start % 3 :], length)
 
     def _decode(self, context: ReadContext) -> bytes:

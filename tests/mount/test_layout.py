@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.contents import MemoryContent
 
+from musefs.index.counters import Counter
 from musefs.index.errors import BackingChangedError, ContentError, MediaFormatError
 from musefs.index.media.facts import AudioFormat, Encoding, Span
 from musefs.mount.formats.layout import (
@@ -211,10 +212,27 @@ def test_a_bomb_is_not_inflated() -> None:
 
 
 def test_damaged_encodings_are_errors() -> None:
-    for encoding in (Encoding.ZLIB, Encoding.BASE64, Encoding.UNSYNC):
+    for encoding in (Encoding.ZLIB, Encoding.UNSYNC):
         segment = Encoded((Span(0, 5),), encoding, 0, 9)
         with pytest.raises(MediaFormatError):
             segment.read(0, 9, ReadContext(MemoryContent(b"\x01!!!!")))
+
+
+@pytest.mark.expected_degradations(Counter.PICTURES_DROPPED)
+@given(st.binary(min_size=1, max_size=90), st.data())
+def test_damaged_base64_costs_only_the_groups_it_is_in(body: bytes, data: st.DataObject) -> None:
+    text = bytearray(base64.b64encode(body))
+    damaged = data.draw(st.sets(st.integers(0, len(text) - 1), min_size=1, max_size=4))
+    for at in damaged:
+        text[at] = data.draw(st.sampled_from(b"\n=\0\xff-"))
+    context = ReadContext(MemoryContent(bytes(text)))
+    segment = Encoded((Span(0, len(text)),), Encoding.BASE64, 0, len(body))
+    whole = segment.read(0, len(body), context)
+    assert len(whole) == len(body)
+    groups = {at // 4 for at in damaged}
+    for at, (was, now) in enumerate(zip(body, whole, strict=True)):
+        assert was == now or at // 3 in groups
+        assert segment.read(at, 1, context)[0] == now
 
 
 @pytest.mark.parametrize("width", [4, 8])
