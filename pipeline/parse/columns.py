@@ -4,7 +4,7 @@ Each is as large as the worst sub-range could ask for. Memory that is not touche
 and buffers that are allocated anew for each sub-range made two threads slower than one.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
+Row = Any
+"""One row, its fields attributes: a compiled record, which no type checker knows."""
 
 ENTRY = np.dtype(
     [

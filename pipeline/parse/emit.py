@@ -1,45 +1,33 @@
-"""Compiled: rows from what the walk found in one record."""
+"""Compiled: the rows of `entries` and `names` from what the walk found in one record.
+
+Functions take single rows and columns, never the whole set of them: taking a column out of a
+tuple counts a reference each time, which cost five times the work itself (measured).
+"""
 
 import numpy as np
-from numba import njit
 
-from musefs.pipeline.parse.bits import (
-    extension_of,
-    find_extension,
-    i64,
-    put_name,
-    u16,
-    u32,
-)
-from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Columns, Count, Numbers
+from musefs.pipeline.parse.bits import extension_of, find_extension, i64, put_name, u16, u32
+from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Count, Numbers, Row, Rows
+from musefs.pipeline.parse.compiled import part
 from musefs.pipeline.parse.walk import (
-    BAD_ATTRIBUTES,
-    BAD_NAMES,
     BAD_REPARSE,
     DATA,
-    DUPLICATES,
     INFORMATION,
     NAME_LIST,
     NAMES,
     REPARSE,
     SHORT_LIST,
-    STREAM_LIST,
-    STREAMS,
 )
 
-MAX_SIZE = (1 << 63) - 1
 STATE_OK, STATE_TORN, STATE_DAMAGED = 0, 1, 2
 
-_POSIX, _WIN32, _DOS, _WIN32_DOS = 0, 1, 2, 3
-_SYMLINK, _JUNCTION, _WOF = 0xA000000C, 0xA0000003, 0x80000017
-_BAD_CLUSTERS = 8
-_N_ENTRIES, _N_NAMES, _N_STREAMS = Count.ENTRIES, Count.NAMES, Count.STREAMS
-_TEXT, _EXACT, _SHORT, _TARGET = Count.TEXT, Count.EXACT, Count.SHORT, Count.TARGET
-_STREAM_TEXT, _STREAM_EXACT = Count.STREAM_TEXT, Count.STREAM_EXACT
-_WOF_NAME = np.frombuffer("WofCompressedData".encode("utf-16-le"), np.uint8)
+_WIN32, _DOS, _WIN32_DOS = 1, 2, 3
+_SYMLINK, _JUNCTION = 0xA000000C, 0xA0000003
+_NAMES, _TEXT, _EXACT, _SHORT = Count.NAMES, Count.TEXT, Count.EXACT, Count.SHORT
+_TARGET = Count.TARGET
 
 
-@njit(nogil=True, cache=True)
+@part
 def put_text(
     record: Bytes, at: int, units: int, out: Bytes, counts: Numbers, where: int, escape: bool
 ) -> int:
@@ -50,13 +38,10 @@ def put_text(
     return end + start if end < 0 else end - start
 
 
-@njit(nogil=True, cache=True)
-def emit_header(record: Bytes, number: int, entry: int, state: int, out: Columns) -> int:
-    """Begin an entry from the record's header alone; return its row."""
-    row = out.counts[_N_ENTRIES]
-    out.counts[_N_ENTRIES] = row + 1
+@part
+def emit_header(record: Bytes, number: int, entry: int, state: int, line: Row) -> None:
+    """Begin an entry from the record's header alone."""
     flags = u16(record, 0x16)
-    line = out.entries[row]
     line.entry = entry
     line.record_number = number
     line.sequence = u16(record, 0x10)
@@ -73,14 +58,15 @@ def emit_header(record: Bytes, number: int, entry: int, state: int, out: Columns
     line.link_count = u16(record, 0x12)
     line.name_count = line.stream_count = 0
     line.state = state
-    return row
 
 
-@njit(nogil=True, cache=True)
-def emit_information(record: Bytes, row: int, at: int, out: Columns) -> None:
+@part
+def emit_information(record: Bytes, found: Numbers, line: Row) -> None:
     """Copy $STANDARD_INFORMATION."""
+    at = found[INFORMATION]
+    if at == 0:
+        return
     value = at + u16(record, at + 0x14)
-    line = out.entries[row]
     line.created = i64(record, value)
     line.modified = i64(record, value + 0x08)
     line.changed = i64(record, value + 0x10)
@@ -91,7 +77,7 @@ def emit_information(record: Bytes, row: int, at: int, out: Columns) -> None:
         line.security_id = u32(record, value + 0x34)
 
 
-@njit(nogil=True, cache=True)
+@part
 def pair_short_names(record: Bytes, found: Numbers) -> int:
     """Give each 8.3 name to its Win32 name; return the primary name's place.
 
@@ -125,12 +111,9 @@ def pair_short_names(record: Bytes, found: Numbers) -> int:
     return primary
 
 
-@njit(nogil=True, cache=True)
-def emit_name(record: Bytes, at: int, short: int, entry_row: int, out: Columns) -> None:
-    """Write one link."""
-    row = out.counts[_N_NAMES]
-    out.counts[_N_NAMES] = row + 1
-    entry, line = out.entries[entry_row], out.names[row]
+@part
+def emit_name(record: Bytes, at: int, entry: Row, line: Row) -> None:
+    """Write the numbers of one link."""
     line.entry = entry.entry
     line.ordinal = entry.name_count
     entry.name_count += 1
@@ -143,24 +126,33 @@ def emit_name(record: Bytes, at: int, short: int, entry_row: int, out: Columns) 
     line.modified = i64(record, at + 0x10)
     line.changed = i64(record, at + 0x18)
     line.accessed = i64(record, at + 0x20)
+
+
+@part
+def emit_texts(
+    record: Bytes, at: int, short_at: int, line: Row, text: Bytes, exact: Bytes, short: Bytes,
+    counts: Numbers,
+) -> None:  # fmt: skip
+    """Write the texts of one link."""
     units = np.int64(record[at + 0x40])
-    length = put_text(record, at + 0x42, units, out.text, out.counts, _TEXT, True)
+    length = put_text(record, at + 0x42, units, text, counts, _TEXT, True)
     line.text_length = abs(length)
     line.exact_length = NO_LENGTH
     if length < 0:
-        line.exact_length = abs(
-            put_text(record, at + 0x42, units, out.exact, out.counts, _EXACT, False)
-        )
+        line.exact_length = abs(put_text(record, at + 0x42, units, exact, counts, _EXACT, False))
     line.short_length = NO_LENGTH
-    if short:
-        units = np.int64(record[short + 0x40])
+    if short_at:
+        units = np.int64(record[short_at + 0x40])
         line.short_length = abs(
-            put_text(record, short + 0x42, units, out.short, out.counts, _SHORT, True)
+            put_text(record, short_at + 0x42, units, short, counts, _SHORT, True)
         )
 
 
-@njit(nogil=True, cache=True)
-def emit_names(record: Bytes, found: Numbers, entry_row: int, table: Numbers, out: Columns) -> int:
+@part
+def emit_names(
+    record: Bytes, found: Numbers, entry: Row, table: Numbers, names: Rows, text: Bytes,
+    exact: Bytes, short: Bytes, counts: Numbers,
+) -> int:  # fmt: skip
     """Write all links, the primary first; return the place of their extension in `table`."""
     if found[NAMES] == 0:
         return -1
@@ -171,20 +163,25 @@ def emit_names(record: Bytes, found: Numbers, entry_row: int, table: Numbers, ou
         if (turn == primary) or found[SHORT_LIST + index] < 0:
             continue
         at = found[NAME_LIST + index]
-        emit_name(record, at, found[SHORT_LIST + index], entry_row, out)
+        line = names[counts[_NAMES]]
+        counts[_NAMES] += 1
+        emit_name(record, at, entry, line)
+        emit_texts(
+            record, at, found[SHORT_LIST + index], line, text, exact, short, counts
+        )  # fmt: skip
         if extension < 0:
             packed = extension_of(record, at + 0x42, np.int64(record[at + 0x40]))
             extension = find_extension(table, packed)
     return extension
 
 
-@njit(nogil=True, cache=True)
+@part
 def size_of(record: Bytes, at: int) -> int:
     """Return the length of a $DATA attribute that begins at VCN 0."""
     return u32(record, at + 0x10) if record[at + 8] == 0 else i64(record, at + 0x30)
 
 
-@njit(nogil=True, cache=True)
+@part
 def allocated_of(record: Bytes, at: int) -> int:
     """Return the bytes of disk of a $DATA attribute that begins at VCN 0."""
     if record[at + 8] == 0:
@@ -194,58 +191,22 @@ def allocated_of(record: Bytes, at: int) -> int:
     return i64(record, at + 0x28)
 
 
-@njit(nogil=True, cache=True)
-def emit_data(record: Bytes, at: int, row: int, out: Columns) -> None:
+@part
+def emit_data(record: Bytes, found: Numbers, line: Row) -> None:
     """Set the sizes of an entry from its content."""
-    line = out.entries[row]
+    at = found[DATA]
+    if at == 0:
+        return
     line.size = line.valid_size = size_of(record, at)
     line.allocated = allocated_of(record, at)
     if record[at + 8]:
         line.valid_size = min(i64(record, at + 0x38), line.size)
 
 
-@njit(nogil=True, cache=True)
-def is_wof_stream(record: Bytes, at: int) -> bool:
-    """Say whether a stream is the one in which Windows overlay keeps a file's bytes."""
-    if 2 * np.int64(record[at + 9]) != _WOF_NAME.size:
-        return False
-    start = at + u16(record, at + 0x0A)
-    equal = True
-    for index in range(_WOF_NAME.size):
-        equal &= record[start + index] == _WOF_NAME[index]
-    return equal
-
-
-@njit(nogil=True, cache=True)
-def emit_streams(record: Bytes, found: Numbers, row: int, out: Columns) -> None:
-    """Write the named streams and add what they occupy to the entry."""
-    entry = out.entries[row]
-    wof = entry.has_reparse and entry.reparse_tag == _WOF
-    for index in range(found[STREAMS]):
-        at = found[STREAM_LIST + index]
-        allocated = 0 if entry.record_number == _BAD_CLUSTERS else allocated_of(record, at)
-        room = MAX_SIZE - entry.allocated
-        entry.allocated += min(allocated, room)
-        if wof and is_wof_stream(record, at):
-            continue
-        line = out.streams[out.counts[_N_STREAMS]]
-        out.counts[_N_STREAMS] += 1
-        entry.stream_count += 1
-        line.entry = entry.entry
-        line.size = size_of(record, at)
-        line.allocated = allocated
-        start, units = at + u16(record, at + 0x0A), np.int64(record[at + 9])
-        counts = out.counts
-        length = put_text(record, start, units, out.stream_text, counts, _STREAM_TEXT, True)
-        line.text_length = abs(length)
-        line.exact_length = NO_LENGTH
-        if length < 0:
-            length = put_text(record, start, units, out.stream_exact, counts, _STREAM_EXACT, False)
-            line.exact_length = abs(length)
-
-
-@njit(nogil=True, cache=True)
-def emit_target(record: Bytes, value: int, length: int, tag: int, row: int, out: Columns) -> bool:
+@part
+def emit_target(
+    record: Bytes, value: int, length: int, tag: int, line: Row, target: Bytes, counts: Numbers
+) -> bool:
     """Write the target of a link or junction; False if it does not lie in the value."""
     text = 0x14 if tag == _SYMLINK else 0x10
     if length < text:
@@ -264,22 +225,22 @@ def emit_target(record: Bytes, value: int, length: int, tag: int, row: int, out:
     )
     if nt_prefix:
         at, count = at + 8, count - 8
-    written = put_text(record, at, count // 2, out.target, out.counts, _TARGET, True)
-    out.entries[row].target_length = abs(written)
+    line.target_length = abs(put_text(record, at, count // 2, target, counts, _TARGET, True))
     return True
 
 
-@njit(nogil=True, cache=True)
-def emit_reparse(record: Bytes, found: Numbers, row: int, out: Columns) -> None:
+@part
+def emit_reparse(record: Bytes, found: Numbers, line: Row, target: Bytes, counts: Numbers) -> None:
     """Set tag and target; the tag of one that is not resident stands in the primary name."""
     at = found[REPARSE]
-    line = out.entries[row]
+    if at == 0:
+        return
     tag = np.int64(0)
     if record[at + 8] == 0:
         value, length = at + u16(record, at + 0x14), u32(record, at + 0x10)
         tag = u32(record, value)
         is_link = tag in (_SYMLINK, _JUNCTION)
-        if is_link and not emit_target(record, value, length, tag, row, out):
+        if is_link and not emit_target(record, value, length, tag, line, target, counts):
             found[BAD_REPARSE] += 1
     if tag == 0:
         if not (line.attributes & 0x400 and found[NAMES]):
@@ -287,24 +248,3 @@ def emit_reparse(record: Bytes, found: Numbers, row: int, out: Columns) -> None:
         tag = u32(record, found[NAME_LIST + pair_short_names(record, found)] + 0x3C)
     line.has_reparse = 1
     line.reparse_tag = tag
-
-
-@njit(nogil=True, cache=True)
-def emit_entry(
-    record: Bytes, number: int, entry: int, found: Numbers, table: Numbers, out: Columns
-) -> int:
-    """Write every row of a record that stands alone but its content; return its extension."""
-    row = emit_header(record, number, entry, STATE_OK, out)
-    if found[INFORMATION]:
-        emit_information(record, row, found[INFORMATION], out)
-    extension = emit_names(record, found, row, table, out)
-    if found[DATA]:
-        emit_data(record, found[DATA], row, out)
-    if found[REPARSE]:
-        emit_reparse(record, found, row, out)
-    emit_streams(record, found, row, out)
-    if found[BAD_ATTRIBUTES] or found[BAD_NAMES] or found[BAD_REPARSE]:
-        out.entries[row].state = STATE_DAMAGED
-    if found[DUPLICATES]:
-        out.damage[7] += found[DUPLICATES]
-    return extension

@@ -6,17 +6,22 @@ aside; `resolve` builds them with the plain grammar.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from musefs.index.counters import Counter
 from musefs.pipeline.parse.bits import i64, u16, u32
-from musefs.pipeline.parse.columns import Bytes, Columns, Count, Numbers
+from musefs.pipeline.parse.columns import Bytes, Columns, Count, Numbers, Row
+from musefs.pipeline.parse.compiled import kernel, part
 from musefs.pipeline.parse.emit import (
     STATE_DAMAGED,
+    STATE_OK,
     STATE_TORN,
-    emit_entry,
+    emit_data,
     emit_header,
+    emit_information,
+    emit_names,
+    emit_reparse,
 )
+from musefs.pipeline.parse.emit_streams import emit_streams
 from musefs.pipeline.parse.locate import emit_content
 from musefs.pipeline.parse.walk import (
     BAD_ATTRIBUTES,
@@ -24,6 +29,7 @@ from musefs.pipeline.parse.walk import (
     BAD_REPARSE,
     DATA,
     DEFER,
+    DUPLICATES,
     NAMES,
     SOUND,
     TORN,
@@ -45,25 +51,17 @@ DAMAGE_KINDS = (
 )
 """What the places of `Columns.damage` count."""
 
-SEEN, LIVE, FOLDER = 1, 2, 4
-"""Bits of `flags_of`: what is known of a record number after the stream."""
-
 _TORN, _BAD_FIXUPS, _BAAD, _GARBAGE = 0, 1, 2, 3
-_ATTRIBUTES, _NAMES, _REPARSE, _RUN_LISTS, _NAMELESS = 4, 5, 6, 8, 9
-_KEPT, _NEXT, _ENTRIES = Count.KEPT, Count.NEXT_ENTRY, Count.ENTRIES
+_ATTRIBUTES, _NAMES, _REPARSE, _DUPLICATES, _RUN_LISTS, _NAMELESS = 4, 5, 6, 7, 8, 9
+_KEPT, _NEXT, _ENTRIES, _CONTENTS = Count.KEPT, Count.NEXT_ENTRY, Count.ENTRIES, Count.CONTENTS
 _FILE, _BAAD_SIGN = 0x454C4946, 0x44414142
 _FIRST_USER_RECORD = 24
 
-
-@njit(nogil=True, cache=True)
-def keep(row: int, number: int, entry: int, out: Columns) -> None:
-    """Set a record aside whole."""
-    line = out.kept[out.counts[_KEPT]]
-    out.counts[_KEPT] += 1
-    line.row, line.entry, line.record_number = row, entry, number
+# What is to be done with a slot.
+_SKIP, _EXTENSION, _UNUSABLE_TORN, _UNUSABLE, _ASIDE, _PLAIN = range(6)
 
 
-@njit(nogil=True, cache=True)
+@part
 def has_bytes(record: Bytes) -> bool:
     """Say whether any byte is not zero."""
     bits = np.uint8(0)
@@ -72,92 +70,100 @@ def has_bytes(record: Bytes) -> bool:
     return bits != 0
 
 
-@njit(nogil=True, cache=True)
-def parse_base(
-    record: Bytes, number: int, entry: int, table: Numbers, cluster_bytes: int, clusters: int,
-    out: Columns,
-) -> None:  # fmt: skip
-    """Write all rows of a base record that stands alone."""
-    found = out.scratch
-    extension = emit_entry(record, number, entry, found, table, out)
-    row = out.counts[_ENTRIES] - 1
-    out.damage[_ATTRIBUTES] += found[BAD_ATTRIBUTES]
-    out.damage[_NAMES] += found[BAD_NAMES]
-    out.damage[_REPARSE] += found[BAD_REPARSE]
-    live = u16(record, 0x16) & 1
-    if live and found[NAMES] == 0 and number >= _FIRST_USER_RECORD:
-        out.damage[_NAMELESS] += 1
-    if extension < 0 or found[DATA] == 0:
-        return
-    if live:
-        out.formats[2 * extension] += 1
-        out.formats[2 * extension + 1] += out.entries[row].size
-    if cluster_bytes and not emit_content(record, found[DATA], row, cluster_bytes, clusters, out):
-        out.damage[_RUN_LISTS] += 1
-        out.entries[row].state = STATE_DAMAGED
-
-
-@njit(nogil=True, cache=True)
-def parse_record(
-    record: Bytes, row: int, number: int, options: Numbers, table: Numbers, out: Columns
-) -> int:
-    """Parse one slot that begins with FILE; return what is known of its number."""
-    deleted, keep_torn, cluster_bytes, clusters = options[0], options[1], options[2], options[3]
+@part
+def examine(record: Bytes, options: Numbers, found: Numbers, damage: Numbers) -> int:
+    """Fix a slot up, walk it if it is a whole file's, and say what is to be done with it."""
+    signature = u32(record, 0)
+    if signature != _FILE:
+        if signature == _BAAD_SIGN:
+            damage[_BAAD] += 1
+        elif signature or has_bytes(record):
+            damage[_GARBAGE] += 1
+        return _SKIP
     state = fix_up(record)
     if state != SOUND:
-        out.damage[_TORN if state == TORN else _BAD_FIXUPS] += 1
-    flags = u16(record, 0x16)
-    if not (flags & 1 or deleted):
-        return 0
+        damage[_TORN if state == TORN else _BAD_FIXUPS] += 1
+    if not (u16(record, 0x16) & 1 or options[0]):
+        return _SKIP
     if i64(record, 0x20) != 0:
-        if state == SOUND:
-            keep(row, number, -1, out)
-        return 0
-    entry = out.counts[_NEXT]
-    out.counts[_NEXT] = entry + 1
+        return _EXTENSION if state == SOUND else _SKIP
+    if state == TORN:
+        return _ASIDE if options[1] else _UNUSABLE_TORN
     if state != SOUND:
-        if state == TORN and keep_torn:
-            keep(row, number, entry, out)
-        else:
-            emit_header(record, number, entry, STATE_TORN if state == TORN else STATE_DAMAGED, out)
-    else:
-        walk(record, out.scratch)
-        if out.scratch[DEFER]:
-            keep(row, number, entry, out)
-        else:
-            parse_base(record, number, entry, table, cluster_bytes, clusters, out)
-    return SEEN | (LIVE if flags & 1 else 0) | (FOLDER if flags & 2 else 0)
+        return _UNUSABLE
+    walk(record, found)
+    return _ASIDE if found[DEFER] else _PLAIN
 
 
-@njit(nogil=True, cache=True)
+@part
+def settle(record: Bytes, number: int, found: Numbers, line: Row, damage: Numbers) -> None:
+    """Count the damage of a record that stands alone, and derive its state."""
+    damage[_ATTRIBUTES] += found[BAD_ATTRIBUTES]
+    damage[_NAMES] += found[BAD_NAMES]
+    damage[_REPARSE] += found[BAD_REPARSE]
+    damage[_DUPLICATES] += found[DUPLICATES]
+    if found[BAD_ATTRIBUTES] or found[BAD_NAMES] or found[BAD_REPARSE]:
+        line.state = STATE_DAMAGED
+    if u16(record, 0x16) & 1 and found[NAMES] == 0 and number >= _FIRST_USER_RECORD:
+        damage[_NAMELESS] += 1
+
+
+@kernel
 def parse_sub_range(
     records: npt.NDArray[np.uint8],
     first_number: int,
     options: Numbers,
     table: Numbers,
-    sequences: npt.NDArray[np.uint16],
-    flags_of: Bytes,
     out: Columns,
 ) -> None:
     """Parse `records`, one row each, which begin at record `first_number`.
 
     `options` are: deleted records too, set torn ones aside, bytes of a cluster (0 = unknown),
-    clusters of the volume. `sequences` and `flags_of` cover the whole $MFT; each thread writes
-    only the places of its own records.
+    clusters of the volume.
     """
-    out.counts[:] = 0
-    out.damage[:] = 0
-    out.formats[:] = 0
+    entries, names, streams, contents = out.entries, out.names, out.streams, out.contents
+    counts, damage, found, formats, kept = (
+        out.counts, out.damage, out.scratch, out.formats, out.kept
+    )  # fmt: skip
+    text, exact, short, target = out.text, out.exact, out.short, out.target
+    stream_text, stream_exact, blob, spans = out.stream_text, out.stream_exact, out.blob, out.spans
+    counts[:] = 0
+    damage[:] = 0
+    formats[:] = 0
     for row in range(records.shape[0]):
-        record = records[row]
-        signature = u32(record, 0)
-        number = first_number + row
-        if signature == _FILE:
-            known = parse_record(record, row, number, options, table, out)
-            if known:
-                flags_of[number] = known
-                sequences[number] = u16(record, 0x10)
-        elif signature == _BAAD_SIGN:
-            out.damage[_BAAD] += 1
-        elif signature or has_bytes(record):
-            out.damage[_GARBAGE] += 1
+        record, number = records[row], first_number + row
+        todo = examine(record, options, found, damage)
+        entry = counts[_NEXT] if todo > _EXTENSION else -1
+        counts[_NEXT] += todo > _EXTENSION
+        if todo in (_ASIDE, _EXTENSION):
+            aside = kept[counts[_KEPT]]
+            aside.row, aside.entry, aside.record_number = row, entry, number
+            counts[_KEPT] += 1
+        if todo in (_SKIP, _ASIDE, _EXTENSION):
+            continue
+        line = entries[counts[_ENTRIES]]
+        counts[_ENTRIES] += 1
+        if todo != _PLAIN:
+            state = STATE_TORN if todo == _UNUSABLE_TORN else STATE_DAMAGED
+            emit_header(record, number, entry, state, line)
+            continue
+        emit_header(record, number, entry, STATE_OK, line)
+        emit_information(record, found, line)
+        kind = emit_names(record, found, line, table, names, text, exact, short, counts)
+        emit_data(record, found, line)
+        emit_reparse(record, found, line, target, counts)
+        emit_streams(record, found, line, streams, stream_text, stream_exact, counts)
+        settle(record, number, found, line, damage)
+        if kind < 0 or found[DATA] == 0:
+            continue
+        formats[2 * kind] += line.in_use
+        formats[2 * kind + 1] += line.size * line.in_use
+        if options[2]:
+            place = contents[counts[_CONTENTS]]
+            counts[_CONTENTS] += 1
+            at = found[DATA]
+            if not emit_content(
+                record, at, line, place, options[2], options[3], blob, spans, counts
+            ):
+                damage[_RUN_LISTS] += 1
+                line.state = STATE_DAMAGED

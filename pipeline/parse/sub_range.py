@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from musefs.pipeline.ntfs.content import Geometry
 from musefs.pipeline.ntfs.extensions import packed_table
@@ -66,8 +65,6 @@ class SubRangeParser:
     def __init__(self, settings: ParseSettings, clock: PhaseClock | None = None) -> None:
         """Nothing is compiled or allocated before the first sub-range."""
         self.settings = settings
-        self.sequences: npt.NDArray[np.uint16] = np.zeros(settings.records, np.uint16)
-        self.flags_of: Bytes = np.zeros(settings.records, np.uint8)
         self._clock = clock or PhaseClock()
         self._local = threading.local()
         self._table = np.array([packed for packed, _ in packed_table()], np.int64)
@@ -94,8 +91,6 @@ class SubRangeParser:
             first_record,
             self._options,
             self._table,
-            self.sequences,
-            self.flags_of,
             columns,
         )
         result = _copy_out(columns, records)

@@ -5,10 +5,10 @@ The walk only notes where things are; `emit` writes rows from it. The rules are 
 """
 
 import numpy as np
-from numba import njit
 
 from musefs.pipeline.parse.bits import i64, u16, u32
 from musefs.pipeline.parse.columns import Bytes, Numbers
+from musefs.pipeline.parse.compiled import part
 
 SOUND, TORN, BAD_ARRAY = 0, 1, 2
 
@@ -24,7 +24,7 @@ STREAM_LIST = SHORT_LIST + LIST_LENGTH
 _LX_SYMLINK = 0xA000001D
 
 
-@njit(nogil=True, cache=True)
+@part
 def fix_up(record: Bytes) -> int:
     """Apply the fixups in place; SOUND, TORN or BAD_ARRAY."""
     size = record.size
@@ -46,7 +46,7 @@ def fix_up(record: Bytes) -> int:
     return SOUND if fresh or applied else TORN
 
 
-@njit(nogil=True, cache=True)
+@part
 def is_sound(record: Bytes, at: int, length: int) -> bool:
     """Say whether the parts of the attribute at `at` lie inside it."""
     name_bytes = 2 * np.int64(record[at + 9])
@@ -66,7 +66,7 @@ def is_sound(record: Bytes, at: int, length: int) -> bool:
     return i64(record, at + 0x10) | sizes | total >= 0
 
 
-@njit(nogil=True, cache=True)
+@part
 def is_sound_name(record: Bytes, at: int) -> bool:
     """Say whether the $FILE_NAME attribute at `at` holds a possible name."""
     value = at + u16(record, at + 0x14)
@@ -83,7 +83,7 @@ def is_sound_name(record: Bytes, at: int) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@part
 def same_stream(record: Bytes, left: int, right: int) -> bool:
     """Say whether two attributes have the same name."""
     if record[left + 9] != record[right + 9]:
@@ -95,7 +95,7 @@ def same_stream(record: Bytes, left: int, right: int) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@part
 def note_data(record: Bytes, at: int, found: Numbers) -> None:
     """Note a $DATA attribute: a stream, the content, or an extent that asks for the slow way."""
     later = record[at + 8] != 0 and i64(record, at + 0x10) != 0
@@ -118,7 +118,7 @@ def note_data(record: Bytes, at: int, found: Numbers) -> None:
         found[DATA] = at
 
 
-@njit(nogil=True, cache=True)
+@part
 def note_reparse(record: Bytes, at: int, found: Numbers) -> None:
     """Note a reparse point; LX links have targets that only the slow way decodes."""
     if found[REPARSE]:
@@ -132,7 +132,7 @@ def note_reparse(record: Bytes, at: int, found: Numbers) -> None:
     found[REPARSE] = at
 
 
-@njit(nogil=True, cache=True)
+@part
 def note_attribute(record: Bytes, at: int, kind: int, found: Numbers) -> None:
     """Note one sound attribute."""
     if kind == 0x10:
@@ -155,7 +155,7 @@ def note_attribute(record: Bytes, at: int, kind: int, found: Numbers) -> None:
         note_reparse(record, at, found)
 
 
-@njit(nogil=True, cache=True)
+@part
 def walk(record: Bytes, found: Numbers) -> None:
     """Note all attributes of a fixed-up record in `found`."""
     for index in range(FIELDS):

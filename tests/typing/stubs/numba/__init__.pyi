@@ -3,4 +3,18 @@ from typing import Any, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-def njit(*, nogil: bool = ..., cache: bool = ...) -> Callable[[_F], _F]: ...
+__version__: str
+
+class _Config:
+    CACHE_DIR: str
+
+config: _Config
+
+def njit(
+    *,
+    nogil: bool = ...,
+    cache: bool = ...,
+    forceinline: bool = ...,
+    error_model: str = ...,
+    _nrt: bool = ...,
+) -> Callable[[_F], _F]: ...
