@@ -130,7 +130,7 @@ def _pictures_in_comment(read_at: ReadAt, block: MetadataBlock) -> Iterable[Pict
     start = read_at(block.offset, min(block.length, _COMMENT_READ_BYTES))
     if block.length <= len(start) and _PICTURE_NAME.search(start) is None:
         return ()
-    packet = Packet((Span(block.offset, block.length),), block.length)
+    packet = Packet((Span(block.offset, block.length),))
     window = PacketWindow(read_at, packet)
     try:
         structure = walk_comment(window, 0, block.length)

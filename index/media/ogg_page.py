@@ -1,8 +1,10 @@
 """Ogg pages: the header of one, and packets as ranges of the file across page borders."""
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import NamedTuple
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Span
@@ -23,8 +25,7 @@ HEADER_PAGES_LIMIT = 16384
 _HEADER = struct.Struct("<4sBBQIIIB")
 
 
-@dataclass(frozen=True, slots=True)
-class OggPage:
+class OggPage(NamedTuple):
     """The header of one page and where it lies."""
 
     offset: int
@@ -32,16 +33,8 @@ class OggPage:
     serial: int
     sequence: int
     lacing: bytes
-
-    @property
-    def body_offset(self) -> int:
-        """Where the body begins."""
-        return self.offset + FIXED_HEADER_BYTES + len(self.lacing)
-
-    @property
-    def end(self) -> int:
-        """Where the page ends."""
-        return self.body_offset + sum(self.lacing)
+    body_offset: int
+    end: int
 
 
 def parse_page(data: bytes, offset: int = 0) -> OggPage | None:
@@ -52,7 +45,8 @@ def parse_page(data: bytes, offset: int = 0) -> OggPage | None:
     lacing = data[FIXED_HEADER_BYTES : FIXED_HEADER_BYTES + count]
     if capture != CAPTURE or version != 0 or flags > 7 or len(lacing) < count:
         return None
-    return OggPage(offset, flags, serial, sequence, lacing)
+    body_offset = offset + FIXED_HEADER_BYTES + count
+    return OggPage(offset, flags, serial, sequence, lacing, body_offset, body_offset + sum(lacing))
 
 
 def write_header(
@@ -113,24 +107,30 @@ def _full_page(read_at: ReadAt, before: OggPage) -> OggPage | None:
 _FULL_LACING = b"\xff" * 255
 
 
-@dataclass(frozen=True, slots=True)
 class Packet:
     """One packet as ranges of the file."""
 
-    spans: tuple[Span, ...]
-    length: int
+    __slots__ = ("_starts", "length", "spans")
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self.spans = tuple(span for span in spans if span.length)
+        ends = tuple(accumulate(span.length for span in self.spans))
+        self.length = ends[-1] if ends else 0
+        self._starts = (0, *ends)
 
     def part(self, begin: int, length: int) -> tuple[Span, ...]:
         """Return the ranges of a part of the packet."""
-        spans: list[Span] = []
-        for span in self.spans:
-            take = min(span.length - begin, length)
-            if begin < span.length and take > 0:
-                spans.append(Span(span.offset + begin, take))
-                length -= take
-            begin = max(0, begin - span.length)
-        if length:
+        if begin + length > self.length:
             raise MediaFormatError("a length inside an Ogg packet exceeds the packet")
+        spans: list[Span] = []
+        index = bisect_right(self._starts, begin) - 1
+        while length > 0:
+            span, skip = self.spans[index], begin - self._starts[index]
+            take = min(span.length - skip, length)
+            spans.append(span if take == span.length else Span(span.offset + skip, take))
+            begin += take
+            length -= take
+            index += 1
         return tuple(spans)
 
     def read(self, read_at: ReadAt, begin: int, length: int) -> bytes:
@@ -161,12 +161,14 @@ class PacketCollector:
             raise MediaFormatError(f"the Ogg page at byte {page.offset} does not continue the last")
         offset = page.body_offset
         length = 0
+        if page.lacing and min(page.lacing) == 255:
+            self._spans.append(Span(offset, page.end - offset))
+            return
         for value in page.lacing:
             length += value
             if value < 255:
                 self._spans.append(Span(offset, length))
-                spans = tuple(span for span in self._spans if span.length)
-                self.packets.append(Packet(spans, sum(span.length for span in spans)))
+                self.packets.append(Packet(self._spans))
                 self._spans.clear()
                 offset += length
                 length = 0

@@ -297,7 +297,7 @@ def test_packets_are_collected_across_pages() -> None:
     packets = [b"abc", b"x" * 255, b"yz", b""]
     assert [p.read(lambda o, n: data[o : o + n], 0, 999) for p in collector.packets] == packets
     assert collector.is_between_packets
-    packet = Packet((Span(0, 3), Span(10, 4)), 7)
+    packet = Packet((Span(0, 3), Span(10, 4)))
     assert packet.part(2, 3) == (Span(2, 1), Span(10, 2))
     with pytest.raises(MediaFormatError):
         packet.part(5, 3)
