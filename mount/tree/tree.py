@@ -8,48 +8,26 @@ nodes that are new or other than in the columns, child lists that differ, nodes 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
 
 from musefs.mount.tree.build import build_columns
+from musefs.mount.tree.change import change_tree
 from musefs.mount.tree.folding import fold_bytes
 from musefs.mount.tree.inodes import INODE_BITS
-from musefs.mount.tree.placement import LeafKind, kind_of
+from musefs.mount.tree.listing import all_leaves
+from musefs.mount.tree.overlay import NodeRecord, Overlay
+from musefs.mount.tree.placement import IDENTITY_MASK, LeafKind, kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import polars as pl
 
     from musefs.mount.tree.columns import TreeColumns
 
 ROOT: Final = 0
-
-
-class NodeRecord(NamedTuple):
-    """One node outside the columns."""
-
-    parent: int
-    name: bytes
-    rendered: bytes
-    row: int
-    order: int
-    inode: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """What differs from the columns."""
-
-    nodes: Mapping[int, NodeRecord] = field(default_factory=dict[int, NodeRecord])
-    children: Mapping[int, Sequence[int]] = field(default_factory=dict[int, Sequence[int]])
-    gone: frozenset[int] = frozenset()
-    by_inode: Mapping[int, int] = field(default_factory=dict[int, int])
-    node_count: int = 0
-    """Nodes ever made on top of the columns; their numbers follow the columns'."""
-    live_delta: int = 0
-    """Change in the number of live nodes against the columns, and in that of directories."""
-    directory_delta: int = 0
 
 
 class Tree:
@@ -182,6 +160,10 @@ class Tree:
             return record.inode
         return self._inodes[node]
 
+    def identity(self, node: int) -> int:
+        """Return the number of what a leaf stands for, such as its track_id."""
+        return self.order(node) & IDENTITY_MASK
+
     def version(self, node: int) -> int:
         """Return the content version of a leaf; 0 for a directory."""
         if self.overlay.nodes and (record := self.overlay.nodes.get(node)) is not None:
@@ -196,15 +178,76 @@ class Tree:
 
     def node_of(self, inode: int) -> int | None:
         """Return the node with this inode number."""
-        if self.overlay.by_inode and (node := self.overlay.by_inode.get(inode)) is not None:
+        overlay = self.overlay
+        if overlay.by_inode and (node := overlay.by_inode.get(inode)) is not None:
             return node
+        found = self.column_node_of(inode)
+        if found is None or found in overlay.gone:
+            return None
+        record = overlay.nodes.get(found)
+        return found if record is None or record.inode == inode else None
+
+    def column_node_of(self, inode: int) -> int | None:
+        """Return the node that had this number when the columns were built."""
         position = bisect_left(self._by_inode, inode, key=self._inodes.__getitem__)
         if position == self._count:
             return None
-        node = self._by_inode[position]
-        if self._inodes[node] != inode or node in self.overlay.gone or node in self.overlay.nodes:
-            return None
-        return node
+        node: int = self._by_inode[position]
+        return node if self._inodes[node] == inode else None
+
+    def record(self, node: int) -> NodeRecord:
+        """Return all about a node."""
+        return self.overlay.nodes.get(node) or NodeRecord(
+            self.parent(node),
+            self.name(node),
+            self.rendered_name(node),
+            self.row(node),
+            self.order(node),
+            self.inode(node),
+            self.version(node),
+        )
+
+    def leaves_of(self, orders: set[int]) -> list[int]:
+        """Return the leaves with these orders (see placement.order_of)."""
+        if not orders:
+            return []
+        columns, overlay = self.columns, self.overlay
+        wanted = np.fromiter(orders, dtype=np.int64, count=len(orders))
+        found = np.flatnonzero(np.isin(columns.orders, wanted) & (columns.rows >= 0))
+        nodes: list[int] = [node for node in found.tolist() if node not in overlay.gone]
+        nodes += [
+            node
+            for node, record in overlay.nodes.items()
+            if node >= self._count and record.row >= 0 and record.order in orders
+        ]
+        return nodes
+
+    def count_of(self, orders: Iterable[int]) -> int:
+        """Return how many of these orders have at least one leaf."""
+        return len({self.order(node) for node in self.leaves_of(set(orders))})
+
+    def apply(self, orders: Iterable[int], placements: pl.DataFrame) -> Tree:
+        """Return the tree without the leaves of `orders`, and with `placements`.
+
+        Exactly what a fresh build would give, in a time that depends on the change.
+        """
+        return change_tree(self, orders, placements)
+
+    def with_overlay(self, overlay: Overlay) -> Tree:
+        """Return a tree over the same columns."""
+        return Tree(self.columns, overlay=overlay, inode_bits=self.inode_bits)
+
+    def rebuilt(self, placements: pl.DataFrame) -> Tree:
+        """Return a fresh tree with the same settings."""
+        return Tree.build(
+            placements, case_insensitive=self.case_insensitive, inode_bits=self.inode_bits
+        )
+
+    def all_placements(self) -> pl.DataFrame:
+        """Return the placements that a fresh build of this tree would be made from."""
+        if self.placements is not None:
+            return self.placements
+        return all_leaves(self.columns, self.overlay)
 
     def path(self, node: int) -> bytes:
         """Return the path below the root, without a slash in front; empty for the root."""
