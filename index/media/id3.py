@@ -25,6 +25,9 @@ from musefs.index.media.reading import ReadAt
 MUSICBRAINZ_OWNER = b"http://musicbrainz.org"
 """The UFID frame of this owner is the tag musicbrainz_trackid."""
 
+RATING_KEY = "rating"
+"""Key of the block that keeps the first POPM frame."""
+
 BLOCKS_LIMIT = 4096
 """Carried frames, and pictures, of one file."""
 
@@ -145,7 +148,7 @@ def _encrypted(read_at: ReadAt, frame: StoredFrame, head: bytes) -> Iterator[Blo
 
 
 def _popularity(read_at: ReadAt, frame: StoredFrame) -> Iterator[Block]:
-    """Keep the first rating as owner, NUL, rating byte and four bytes of counter, always.
+    """Keep the first rating as owner, NUL, rating byte and a counter of four bytes.
 
     Synthesis puts the rating and counter of the tags in their places, so the length stays.
     """
@@ -155,7 +158,8 @@ def _popularity(read_at: ReadAt, frame: StoredFrame) -> Iterator[Block]:
         degrade(Counter.TAG_BLOCKS_DROPPED, "ID3 frame POPM of %d bytes", frame.length)
         return
     count = min(int.from_bytes(rest[1:9], "big"), 0xFFFF_FFFF)
-    yield _made(frame, owner + b"\0" + rest[:1] + count.to_bytes(4, "big"))
+    body = owner + b"\0" + rest[:1] + count.to_bytes(4, "big")
+    yield Block(BlockKind.ID3_FRAME, RATING_KEY, len(body), body=body)
 
 
 def _chapter(read_at: ReadAt, frame: StoredFrame) -> Iterator[Block]:

@@ -53,6 +53,6 @@ def padded(length: pl.Expr) -> pl.Expr:
 
 def carried_lengths(columns: LibraryColumns) -> pl.LazyFrame:
     """Return track_id and carried_bytes of the tracks with carried chunks."""
-    is_chunk = pl.col("kind").cast(pl.String) == BlockKind.RIFF_CHUNK.value
+    is_chunk = pl.col("kind") == BlockKind.RIFF_CHUNK.value
     chunks = columns.blocks.lazy().filter(is_chunk & ~pl.col("key").is_in(FORM_KEYS))
     return per_track(chunks, padded(pl.col("length")), "carried_bytes")

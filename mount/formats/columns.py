@@ -8,7 +8,10 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class LibraryColumns:
-    """Rows of the tables tracks, tags, blocks and art, columns as in the index."""
+    """Rows of the tables tracks, tags, blocks and art, columns as in the index.
+
+    Tags are in the order of track_id, key and ordinal; keys and kinds are text or categories.
+    """
 
     tracks: pl.DataFrame
     tags: pl.DataFrame

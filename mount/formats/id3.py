@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.media.facts import Block, BlockKind
+from musefs.index.media.id3 import RATING_KEY
 from musefs.mount.formats.id3_keys import (
     COUNT_VALUE,
     IDENTIFIER,
@@ -77,7 +78,7 @@ def carried_blocks(source: TrackSource) -> list[Block]:
 
 def is_popularity(block: Block) -> bool:
     """Tell whether a block is the first rating, which is served with the values of the tags."""
-    return block.key == "POPM" and block.body is not None
+    return block.key == RATING_KEY
 
 
 def _generated_frames(source: TrackSource) -> list[bytes]:

@@ -7,6 +7,7 @@ share a frame, ratings, identifiers, blocks that give way. A property test holds
 import polars as pl
 
 from musefs.index.media.facts import BlockKind
+from musefs.index.media.id3 import RATING_KEY
 from musefs.mount.formats.columns import LibraryColumns, per_track
 from musefs.mount.formats.id3 import LARGEST_TAG_BYTES
 from musefs.mount.formats.id3_keys import (
@@ -20,11 +21,12 @@ from musefs.mount.formats.id3_keys import (
     PODCAST,
     RATING,
     RATING_VALUE,
+    SPECIAL,
     SUPERSEDING,
     Form,
     frame_plan,
 )
-from musefs.mount.formats.tag_groups import Ended, first_values, group_sizes, only_key
+from musefs.mount.formats.tag_rows import Ended, KeyCost, TagRows, cost_rows
 
 TAG_HEADER_BYTES = 10
 _FRAME_HEADER_BYTES = 10
@@ -32,11 +34,13 @@ _PICTURE_HEAD_BYTES = 4
 """Encoding, two NULs and the kind of picture."""
 _POPULARITY_BYTES = _FRAME_HEADER_BYTES + 2
 _COUNTER_BYTES = 4
+_WITH_RULES = frozenset({*SPECIAL, *PAIRS, *PAIRS.values()})
 
 
 def tag_lengths(columns: LibraryColumns) -> pl.LazyFrame:
     """Return track_id and tag_bytes of every track."""
-    parts = [_usual(columns), _corrections(columns), _blocks(columns), _pictures(columns)]
+    rows = cost_rows(columns, _cost, _WITH_RULES)
+    parts = [*rows.usual, *_corrections(rows, columns), _blocks(columns), _pictures(columns)]
     sums = pl.concat(parts).group_by("track_id").agg(pl.col("bytes").sum())
     total = pl.col("bytes").fill_null(0) + TAG_HEADER_BYTES
     return (
@@ -47,74 +51,65 @@ def tag_lengths(columns: LibraryColumns) -> pl.LazyFrame:
     )
 
 
-def _cost(key: str) -> tuple[int, int, Ended]:
+def _cost(key: str) -> KeyCost:
     plan = frame_plan(key)
     frame = _FRAME_HEADER_BYTES + len(plan.head)
     if plan.form is Form.EACH:
-        return 0, frame, Ended.EACH
-    return frame - 1, 1, Ended.LAST if plan.form is Form.TEXT else Ended.NONE
-
-
-def _usual(columns: LibraryColumns) -> pl.LazyFrame:
-    groups = group_sizes(columns, _cost)
-    return per_track(groups, pl.col("group_bytes"), "bytes")
+        return KeyCost(0, frame, Ended.EACH)
+    return KeyCost(frame - 1, 1, Ended.LAST if plan.form is Form.TEXT else Ended.NONE)
 
 
 def _usual_size(key: str) -> pl.Expr:
-    """Return what a group of one value that is not empty takes in the usual way."""
-    once, each, _ = _cost(key)
-    return pl.lit(once + each) + pl.col("value_bytes")
+    """Return what a single value that is not empty takes in the usual way."""
+    cost = _cost(key)
+    return pl.lit(cost.once + cost.each) + pl.col("value_bytes")
 
 
-def _corrections(columns: LibraryColumns) -> pl.LazyFrame:
-    keys = {RATING, PLAYS, PODCAST, MUSICBRAINZ, *PAIRS, *PAIRS.values()}
-    groups = first_values(columns, keys).filter(pl.col("values") == 1)
-    parts = [
-        *(_pair(groups, number, total) for number, total in PAIRS.items()),
-        _identifiers(groups),
-        _podcasts(groups),
-        _popularity(groups, columns),
+def _corrections(rows: TagRows, columns: LibraryColumns) -> list[pl.LazyFrame]:
+    return [
+        *(_pair(rows, number, total) for number, total in PAIRS.items()),
+        _identifiers(rows),
+        _podcasts(rows),
+        _popularity(rows, columns),
     ]
-    return pl.concat(parts)
 
 
-def _pair(groups: pl.LazyFrame, number: str, total: str) -> pl.LazyFrame:
+def _change(rows: pl.LazyFrame, change: pl.Expr) -> pl.LazyFrame:
+    return rows.select("track_id", change.cast(pl.Int64).alias("bytes"))
+
+
+def _pair(rows: TagRows, number: str, total: str) -> pl.LazyFrame:
     """Return the frame that a total saves; it costs itself and a slash instead."""
-    whole = (pl.col("first") != "") & ~pl.col("first").str.contains("/", literal=True)
-    numbers = only_key(groups.filter(whole), number)
+    whole = (pl.col("value") != "") & ~pl.col("value").str.contains("/", literal=True)
+    numbers = rows.single(number).filter(whole).select("track_id")
     saved = pl.col("value_bytes") + 1 - _usual_size(total)
-    return only_key(groups.filter(whole), total, bytes=saved).join(numbers, on="track_id")
+    return _change(rows.single(total).filter(whole), saved).join(numbers, on="track_id")
 
 
-def _identifiers(groups: pl.LazyFrame) -> pl.LazyFrame:
+def _identifiers(rows: TagRows) -> pl.LazyFrame:
     size = _FRAME_HEADER_BYTES + len(OWNER) + 1 + pl.col("value_bytes")
-    fitting = groups.filter(pl.col("first").str.contains(IDENTIFIER))
-    return only_key(fitting, MUSICBRAINZ, bytes=size - _usual_size(MUSICBRAINZ))
+    fitting = rows.single(MUSICBRAINZ).filter(pl.col("value").str.contains(IDENTIFIER))
+    return _change(fitting, size - _usual_size(MUSICBRAINZ))
 
 
-def _podcasts(groups: pl.LazyFrame) -> pl.LazyFrame:
-    fitting = groups.filter(pl.col("first").str.contains(COUNT_VALUE))
-    size = _FRAME_HEADER_BYTES + _COUNTER_BYTES
-    return only_key(fitting, PODCAST, bytes=size - _usual_size(PODCAST))
+def _podcasts(rows: TagRows) -> pl.LazyFrame:
+    fitting = rows.single(PODCAST).filter(pl.col("value").str.contains(COUNT_VALUE))
+    return _change(fitting, _FRAME_HEADER_BYTES + _COUNTER_BYTES - _usual_size(PODCAST))
 
 
-def _popularity(groups: pl.LazyFrame, columns: LibraryColumns) -> pl.LazyFrame:
+def _popularity(rows: TagRows, columns: LibraryColumns) -> pl.LazyFrame:
     """Correct for ratings and play counts, which share a frame if both are there."""
-    number = pl.col("first").str.to_integer(strict=False, dtype=pl.Int64)
-    rated = only_key(
-        groups.filter(pl.col("first").str.contains(RATING_VALUE) & (number <= LARGEST_RATING)),
-        RATING,
-        rating_saved=_usual_size(RATING),
-    )
-    played = only_key(
-        groups.filter(pl.col("first").str.contains(COUNT_VALUE)),
-        PLAYS,
-        plays=number,
-        plays_saved=_usual_size(PLAYS),
+    number = pl.col("value").str.to_integer(strict=False, dtype=pl.Int64)
+    is_rating = pl.col("value").str.contains(RATING_VALUE) & (number <= LARGEST_RATING)
+    rated = rows.single(RATING).filter(is_rating)
+    rated = rated.select("track_id", _usual_size(RATING).alias("rating_saved"))
+    played = rows.single(PLAYS).filter(pl.col("value").str.contains(COUNT_VALUE))
+    played = played.select(
+        "track_id", number.alias("plays"), _usual_size(PLAYS).alias("plays_saved")
     )
     kept = (
         columns.blocks.lazy()
-        .filter(_is_popularity())
+        .filter(pl.col("key") == RATING_KEY)
         .sort("ordinal")
         .group_by("track_id")
         .agg((pl.col("length").first() + _FRAME_HEADER_BYTES).alias("kept_bytes"))
@@ -128,27 +123,22 @@ def _popularity(groups: pl.LazyFrame, columns: LibraryColumns) -> pl.LazyFrame:
         .otherwise(pl.when(has_plays).then(_FRAME_HEADER_BYTES + _COUNTER_BYTES).otherwise(0))
     )
     saved = pl.col("rating_saved").fill_null(0) + pl.col("plays_saved").fill_null(0)
-    return (
-        rated.join(played, on="track_id", how="full", coalesce=True)
-        .join(kept, on="track_id", how="left")
-        .select("track_id", (made - saved).cast(pl.Int64).alias("bytes"))
-    )
-
-
-def _is_popularity() -> pl.Expr:
-    is_frame = pl.col("kind").cast(pl.String) == BlockKind.ID3_FRAME.value
-    return is_frame & (pl.col("key") == "POPM") & pl.col("body").is_not_null()
+    both = rated.join(played, on="track_id", how="full", coalesce=True)
+    return _change(both.join(kept, on="track_id", how="left"), made - saved)
 
 
 def _blocks(columns: LibraryColumns) -> pl.LazyFrame:
     """Return what carried frames take, without those that give way to a tag."""
-    is_frame = pl.col("kind").cast(pl.String) == BlockKind.ID3_FRAME.value
-    frames = columns.blocks.lazy().filter(is_frame & ~_is_popularity())
+    is_frame = (pl.col("kind") == BlockKind.ID3_FRAME.value) & (pl.col("key") != RATING_KEY)
+    frames = (
+        columns.blocks.lazy()
+        .filter(is_frame)
+        .select("track_id", pl.col("key").cast(pl.String), "length")
+    )
     given = (
         columns.tags.lazy()
-        .select("track_id", pl.col("key").cast(pl.String))
         .filter(pl.col("key").is_in(list(SUPERSEDING)))
-        .with_columns(pl.col("key").replace(SUPERSEDING))
+        .select("track_id", pl.col("key").cast(pl.String).replace(SUPERSEDING))
         .unique()
     )
     kept = frames.join(given, on=["track_id", "key"], how="anti")

@@ -1,5 +1,7 @@
 """The size of what `mp4.synthesise` makes, from columns."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from musefs.index.media.facts import BlockKind
@@ -11,6 +13,7 @@ from musefs.mount.formats.mp4_keys import (
     NUMBER,
     NUMBER_AND_TOTAL,
     TOTALS,
+    AtomPlan,
     Kind,
     atom_plan,
     freeform_head,
@@ -22,17 +25,20 @@ from musefs.mount.formats.mp4_tags import (
     LARGEST_ATOM_BYTES,
     usual_cost,
 )
-from musefs.mount.formats.tag_groups import Ended, first_values, group_sizes, only_key
+from musefs.mount.formats.tag_rows import KeyCost, TagRows, cost_rows, used_keys
 
 _USER_DATA_BYTES = ATOM_HEAD_BYTES + META_HEAD_BYTES + len(HANDLER) + ATOM_HEAD_BYTES
 """udta, meta, hdlr and ilst without content: 61 bytes."""
 _FREEFORM = "----:"
+_NUMBERS = (Kind.INTEGER, Kind.PAIR)
 _NAMES_BYTES = len(freeform_head(b"", b""))
 
 
 def served_sizes(columns: LibraryColumns) -> pl.DataFrame:
     """Return the sizes of what `synthesise` makes; null where it makes nothing."""
-    parts = [_usual(columns), _corrections(columns), _items(columns), _covers(columns)]
+    numbers = [key for key in used_keys(columns) if atom_plan(key).kind in _NUMBERS]
+    rows = cost_rows(columns, _cost, {*numbers, *TOTALS.values()})
+    parts = [*rows.usual, *_corrections(rows, numbers), _items(columns), _covers(columns)]
     tags = pl.concat(parts).group_by("track_id").agg(pl.col("bytes").sum().alias("tag_bytes"))
     moov = pl.lit(ATOM_HEAD_BYTES + _USER_DATA_BYTES) + sum(
         (pl.col(name).fill_null(0) for name in ("moov_bytes", "tag_bytes")), pl.lit(0)
@@ -50,63 +56,61 @@ def served_sizes(columns: LibraryColumns) -> pl.DataFrame:
     )
 
 
-def _usual(columns: LibraryColumns) -> pl.LazyFrame:
-    groups = group_sizes(columns, lambda key: (*usual_cost(atom_plan(key)), Ended.NONE))
-    return per_track(groups, pl.col("group_bytes"), "bytes")
+def _cost(key: str) -> KeyCost:
+    return KeyCost(*usual_cost(atom_plan(key)))
 
 
-def _freeform_size(key: str, values: pl.Expr, value_bytes: pl.Expr) -> pl.Expr:
-    once, each = usual_cost(atom_plan(key))
-    size = values * each + value_bytes + once
-    return pl.when(values > 0).then(size).otherwise(0)
-
-
-def _corrections(columns: LibraryColumns) -> pl.LazyFrame:
+def _corrections(rows: TagRows, keys: Iterable[str]) -> list[pl.LazyFrame]:
     """Correct for numbers, of which the first value has an atom of its own."""
-    names = columns.tags.get_column("key").cast(pl.String).unique().to_list()
-    plans = {name: atom_plan(name) for name in names}
-    numbers = [n for n, plan in plans.items() if plan.kind in (Kind.INTEGER, Kind.PAIR)]
-    groups = first_values(columns, {*numbers, *TOTALS.values()})
-    parts = [_number(groups, name) for name in numbers]
-    parts += [_total(groups, number, total) for number, total in TOTALS.items()]
-    return pl.concat(parts)
+    return [
+        *(_number(rows, key) for key in keys),
+        *(_total(rows, number, total) for number, total in TOTALS.items()),
+    ]
 
 
-def _number(groups: pl.LazyFrame, key: str) -> pl.LazyFrame:
-    plan = atom_plan(key)
-    first, values, value_bytes = pl.col("first"), pl.col("values"), pl.col("value_bytes")
-    if plan.kind is Kind.PAIR:
-        fitting = first.str.contains(NUMBER_AND_TOTAL) & (
-            pl.max_horizontal(
-                first.str.extract(NUMBER_AND_TOTAL, group).str.to_integer(strict=False)
-                for group in (1, 2)
-            )
-            <= LARGEST_NUMBER
-        )
-    else:
-        number = first.str.to_integer(strict=False, dtype=pl.Int64)
-        fitting = first.str.contains(INTEGER) & (number <= largest_integer(plan.width))
+def _number(rows: TagRows, key: str) -> pl.LazyFrame:
+    """Give the first value its atom; the freeform item begins with the second, if there is one."""
+    plan, cost = atom_plan(key), _cost(key)
     own = ATOM_HEAD_BYTES + DATA_HEAD_BYTES + plan.width
-    first_bytes = first.str.len_bytes().cast(pl.Int64)
-    rest = _freeform_size(key, values - 1, value_bytes - first_bytes)
-    change = own + rest - _freeform_size(key, values, value_bytes)
-    return only_key(groups.filter(fitting), key, bytes=change.cast(pl.Int64))
+    usual = cost.each + pl.col("value_bytes")
+    once = pl.when(pl.col("last")).then(cost.once).otherwise(0)
+    fitting = rows.only(key).filter(pl.col("first") & _fits(plan))
+    return fitting.select("track_id", (own - usual - once).cast(pl.Int64).alias("bytes"))
 
 
-def _total(groups: pl.LazyFrame, number: str, total: str) -> pl.LazyFrame:
+def _fits(plan: AtomPlan) -> pl.Expr:
+    value = pl.col("value")
+    if plan.kind is Kind.INTEGER:
+        number = value.str.to_integer(strict=False, dtype=pl.Int64)
+        return value.str.contains(INTEGER) & (number <= largest_integer(plan.width))
+    numbers = (
+        value.str.extract(NUMBER_AND_TOTAL, group).str.to_integer(strict=False) for group in (1, 2)
+    )
+    return value.str.contains(NUMBER_AND_TOTAL) & (pl.max_horizontal(numbers) <= LARGEST_NUMBER)
+
+
+def _total(rows: TagRows, number: str, total: str) -> pl.LazyFrame:
     """Return the freeform item that a total saves by standing in the atom of its number."""
-    first = pl.col("first")
-    plain = first.str.contains(NUMBER) & (first.str.to_integer(strict=False) <= LARGEST_NUMBER)
-    numbers = only_key(groups.filter(plain), number)
-    saved = -_freeform_size(total, pl.col("values"), pl.col("value_bytes"))
-    totals = groups.filter(plain & (pl.col("values") == 1))
-    return only_key(totals, total, bytes=saved.cast(pl.Int64)).join(numbers, on="track_id")
+    value = pl.col("value")
+    plain = value.str.contains(NUMBER) & (value.str.to_integer(strict=False) <= LARGEST_NUMBER)
+    numbers = rows.only(number).filter(pl.col("first") & plain).select("track_id")
+    cost = _cost(total)
+    saved = -(pl.col("value_bytes") + cost.once + cost.each)
+    totals = rows.single(total).filter(plain)
+    return totals.select("track_id", saved.cast(pl.Int64).alias("bytes")).join(
+        numbers, on="track_id"
+    )
 
 
 def _items(columns: LibraryColumns) -> pl.LazyFrame:
-    items = columns.blocks.lazy().filter(_kind() == BlockKind.MP4_TAG.value)
-    names = pl.col("key").str.len_bytes().cast(pl.Int64) - len(_FREEFORM) - 1 + _NAMES_BYTES
-    is_freeform = pl.col("key").str.starts_with(_FREEFORM)
+    items = columns.blocks.lazy().filter(pl.col("kind") == BlockKind.MP4_TAG.value)
+    names = (
+        pl.col("key").cast(pl.String).str.len_bytes().cast(pl.Int64)
+        - len(_FREEFORM)
+        - 1
+        + _NAMES_BYTES
+    )
+    is_freeform = pl.col("key").cast(pl.String).str.starts_with(_FREEFORM)
     head = ATOM_HEAD_BYTES + pl.when(is_freeform).then(names).otherwise(0)
     return per_track(items, pl.col("length") + head, "bytes")
 
@@ -121,8 +125,8 @@ def _covers(columns: LibraryColumns) -> pl.LazyFrame:
 
 def _copied(columns: LibraryColumns) -> pl.LazyFrame:
     """Return what is copied inside moov and beside it, and whether a table has 32 bits."""
-    is_atom = _kind() == BlockKind.MP4_ATOM.value
-    is_table = _kind() == BlockKind.MP4_CHUNK_OFFSETS.value
+    is_atom = pl.col("kind") == BlockKind.MP4_ATOM.value
+    is_table = pl.col("kind") == BlockKind.MP4_CHUNK_OFFSETS.value
     inside = (is_atom & pl.col("key").is_in(["moov", "udta", "meta"])) | is_table
     outer = is_atom & pl.col("key").is_in(["ftyp", "top", "mdat"])
     length, zero = pl.col("length").cast(pl.Int64), pl.lit(0, dtype=pl.Int64)
@@ -135,7 +139,3 @@ def _copied(columns: LibraryColumns) -> pl.LazyFrame:
             pl.when(is_table & (pl.col("key") == "stco")).then(True).max().alias("has_stco"),
         )
     )
-
-
-def _kind() -> pl.Expr:
-    return pl.col("kind").cast(pl.String)

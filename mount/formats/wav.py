@@ -24,7 +24,7 @@ from musefs.mount.formats.id3_keys import clean
 from musefs.mount.formats.id3_sizes import TAG_HEADER_BYTES, tag_lengths
 from musefs.mount.formats.segments import Generated, OriginalRange, Segment
 from musefs.mount.formats.source import TrackSource, block_segments
-from musefs.mount.formats.tag_groups import first_values
+from musefs.mount.formats.tag_rows import used_keys
 
 _FORM_HEADER_BYTES = 12
 _DS64_BYTES = 28
@@ -107,10 +107,14 @@ def served_sizes(columns: LibraryColumns) -> pl.DataFrame:
 
 
 def _info_lengths(columns: LibraryColumns) -> pl.LazyFrame:
-    names = columns.tags.get_column("key").cast(pl.String).unique().to_list()
-    known = [name for name in names if riff_chunk(name) is not None]
-    first = first_values(columns, known).filter(pl.col("first") != "")
-    text = pl.col("first").str.len_bytes().cast(pl.Int64) + 1
+    known = [name for name in used_keys(columns) if riff_chunk(name) is not None]
+    rows = columns.tags.lazy().filter(pl.col("key").is_in(known))
+    first = (
+        rows.group_by("track_id", "key")
+        .agg(pl.col("value").sort_by("ordinal").first())
+        .filter(pl.col("value") != "")
+    )
+    text = pl.col("value").str.len_bytes().cast(pl.Int64) + 1
     list_head = CHUNK_HEADER_BYTES + 4
     return per_track(first, padded(text), "info_bytes").with_columns(
         pl.col("info_bytes") + list_head

@@ -32,6 +32,23 @@ from musefs.mount.formats.source import ServedPicture, TrackSource
 from musefs.mount.formats.synthesise import synthesise
 
 TAGS = tuple((f"tag number {n:02}", (f"value {n} of some length",)) for n in range(20))
+PICARD_TAGS = tuple(
+    (key, (value,))
+    for key, value in {
+        **{
+            key: f"value of {key}"
+            for key in (
+                "acoustid_id", "album", "albumartist", "albumartistsort", "artist", "artistsort",
+                "barcode", "catalognumber", "comment", "composer", "label", "media",
+                "musicbrainz_albumid", "musicbrainz_artistid", "releasecountry",
+                "replaygain_track_gain", "title",
+            )
+        },
+        "date": "1999-06-12",
+        "totaltracks": "10",
+        "tracknumber": "2",
+    }.items()
+)  # fmt: skip
 FILES = 100_000
 ROUNDS = 1000
 Rows = dict[str, float]
@@ -70,9 +87,47 @@ def ogg_track(audio_format: AudioFormat) -> TrackSource:
     )
 
 
+def mp3_track() -> TrackSource:
+    """Return an MP3 track as taggers make them: frames of many kinds and one picture."""
+    return TrackSource(
+        path="/a.mp3",
+        format=AudioFormat.MP3,
+        audio=Span(600_000, 8_000_000),
+        size=8_600_000,
+        tags=PICARD_TAGS,
+        blocks=(Block(BlockKind.ID3_FRAME, "PRIV", 60, (Span(800, 60),)),),
+        pictures=(ServedPicture(Picture(500_000, (Span(2000, 500_000),))),),
+    )
+
+
+def mp4_track() -> TrackSource:
+    """Return an MP4 track with one table of offsets and a cover."""
+    return TrackSource(
+        path="/a.m4a",
+        format=AudioFormat.MP4,
+        audio=Span(600_000, 8_000_000),
+        size=8_600_000,
+        tags=PICARD_TAGS,
+        blocks=(
+            Block(BlockKind.MP4_ATOM, "ftyp", 28, (Span(0, 28),)),
+            Block(BlockKind.MP4_ATOM, "moov", 779, (Span(36, 779),)),
+            Block(BlockKind.MP4_CHUNK_OFFSETS, "stco", 4000, (Span(815, 4000),)),
+            Block(BlockKind.MP4_ATOM, "moov", 54, (Span(4815, 54),)),
+            Block(BlockKind.MP4_ATOM, "mdat", 8, (Span(599_992, 8),)),
+        ),
+        pictures=(ServedPicture(Picture(500_000, (Span(9000, 500_000),))),),
+    )
+
+
 def library(count: int) -> LibraryColumns:
     """Return the columns of a library of `count` mixed tracks with 20 tags each."""
-    kinds = (flac_track(), ogg_track(AudioFormat.OGG_OPUS), ogg_track(AudioFormat.OGG_VORBIS))
+    kinds = (
+        flac_track(),
+        ogg_track(AudioFormat.OGG_OPUS),
+        ogg_track(AudioFormat.OGG_VORBIS),
+        mp3_track(),
+        mp4_track(),
+    )
     few = columns_of(kinds)
     copies = pl.DataFrame({"copy": range(count // len(kinds) + 1)}, schema={"copy": pl.Int64})
 
@@ -142,6 +197,8 @@ def measure() -> Rows:
     return {
         "layout of a FLAC file with 20 tags, us": layout_cost(flac_track()),
         "layout of a Vorbis file with 20 tags, us": layout_cost(ogg_track(AudioFormat.OGG_VORBIS)),
+        "layout of an MP3 file with 20 tags, us": layout_cost(mp3_track()),
+        "layout of an MP4 file with 20 tags, us": layout_cost(mp4_track()),
         f"sizes of {FILES:,} files, ms": time_call(lambda: served_sizes(columns)).median * 1e3,
         **read_rows(),
     }

@@ -24,6 +24,7 @@ from support.tracks import (
     source_of,
 )
 
+from musefs.index.counters import Counter
 from musefs.index.errors import MediaFormatError
 from musefs.index.media import aiff, riff
 from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Span
@@ -31,6 +32,8 @@ from musefs.mount.formats.layout import read_layout
 from musefs.mount.formats.reading import ReadContext
 from musefs.mount.formats.source import TrackSource
 from musefs.mount.formats.synthesise import synthesise
+
+pytestmark = pytest.mark.expected_degradations(Counter.TAG_TEXT_REPAIRED, Counter.SERVED_UNTOUCHED)
 
 WAVES = ("info.wav", "id3.wav", "bext.wav", "no-tags.wav", "rf64.wav")
 AIFFS = ("id3.aiff", "sowt.aifc")

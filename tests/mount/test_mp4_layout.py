@@ -32,6 +32,10 @@ from musefs.mount.formats.reading import ReadContext
 from musefs.mount.formats.source import ServedPicture, TrackSource
 from musefs.mount.formats.synthesise import synthesise
 
+pytestmark = pytest.mark.expected_degradations(
+    Counter.PICTURES_DROPPED, Counter.SERVED_UNTOUCHED, Counter.TAG_BLOCKS_DROPPED
+)
+
 NAMES = ("many.m4a", "faststart.m4a", "alac.m4a", "no-tags.m4a", "book.m4b")
 BODY = bytes(range(200))
 
