@@ -16,5 +16,6 @@ def answer(error: Exception, operation: str) -> int:
         _log.debug("%s: %s", operation, error)
         return number
     degrade(Counter.HANDLER_CRASHES, "%s failed: %s", operation, repr(error))
-    _log.error("a bug in %s", operation, exc_info=error)
+    extra = {"counter": Counter.HANDLER_CRASHES.value}
+    _log.error("a bug in %s", operation, exc_info=error, extra=extra)
     return errno.EIO
