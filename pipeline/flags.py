@@ -78,7 +78,7 @@ FORCE = Switch(
 PRUNE = Switch(
     "prune",
     help="Forget tracks whose file is gone",
-    long_help="Without it they are kept as missing, with their edits, until the next scan.",
+    long_help="Without it they are kept as missing, with their edits, until they come back.",
     group="Result",
     environment=False,
 )

@@ -57,7 +57,7 @@ class ScanPlan:
     force: bool = False
     """Whether unchanged files are read again."""
     prune: bool = False
-    """Whether tracks whose file is gone are dropped now and not kept for one generation."""
+    """Whether tracks whose file is gone are dropped now and not kept as missing."""
     follow_symlinks: bool = False
     """Whether the walk of a directory enters links to directories."""
     exclude: tuple[str, ...] = ()

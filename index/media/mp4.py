@@ -39,18 +39,30 @@ class _Found:
     others: list[Atom] = field(default_factory=list)
 
 
-def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
-    """Return where the parts of an MP4 file lie.
+@dataclass(slots=True)
+class Mp4Parts:
+    """What who reads tags needs of the same walk."""
+
+    items: list[Atom] = field(default_factory=list)
+    """Items of the tag list."""
+    tracks: list[Atom] = field(default_factory=list)
+    reader: AtomReader | None = None
+
+
+def read_anatomy(read_at: ReadAt, size: int, parts: Mp4Parts | None = None) -> Anatomy:
+    """Return where the parts of an MP4 file lie; `parts` takes what readers of tags need.
 
     Raises MediaFormatError for fragmented files and for anything that cannot be followed.
     """
     reader = AtomReader(read_at)
+    if parts is not None:
+        parts.reader = reader
     found = _top_level(reader, size)
     if found.moov is None or not found.mdats:
         raise MediaFormatError("no moov atom" if found.moov is None else "no mdat atom")
     audio = _audio(found)
     blocks = [_block("ftyp", found.ftyp.span)] if found.ftyp else []
-    structure = _Structure(reader, audio)
+    structure = _Structure(reader, audio, parts or Mp4Parts())
     structure.read(found.moov)
     blocks += structure.blocks
     blocks += [_block("top", atom.span) for atom in found.others]
@@ -98,8 +110,9 @@ def _block(key: str, span: Span, kind: BlockKind = BlockKind.MP4_ATOM) -> Block:
 class _Structure:
     """The moov atom: ranges to copy, tables to shift, user data beside the tags."""
 
-    def __init__(self, reader: AtomReader, audio: Span) -> None:
+    def __init__(self, reader: AtomReader, audio: Span, parts: Mp4Parts) -> None:
         self._reader = reader
+        self._parts = parts
         self._audio = audio
         self._copied: list[Block] = []
         self._beside: list[Block] = []
@@ -117,6 +130,7 @@ class _Structure:
                 kind = "a fragmented" if atom.name == b"mvex" else "a compressed"
                 raise MediaFormatError(f"{kind} MP4 file")
             if atom.name == b"trak":
+                self._parts.tracks.append(atom)
                 cut = self._read_track(atom, cut)
             elif atom.name == b"udta" or atom.name in _PADDING:
                 self._copy(cut, atom.begin)
@@ -186,6 +200,7 @@ class _Structure:
         for atom in _patiently(self._reader.children(meta)):
             if atom.name == b"ilst":
                 items = list(_patiently(self._reader.children(atom)))
+                self._parts.items += items
                 self._tags += read_tag_blocks(self._reader, items)
                 self.pictures += read_pictures(self._reader, items)
             elif atom.name != b"hdlr" and atom.name not in _PADDING:

@@ -39,6 +39,8 @@ class AtomReader:
     def __init__(self, read_at: ReadAt) -> None:
         self.read_at = read_at
         self._left = ATOMS_LIMIT
+        self._children: dict[int, list[Atom]] = {}
+        """Of parents on a path that was asked for: several paths share their beginning."""
 
     def atoms(self, begin: int, end: int) -> Iterator[Atom]:
         """Walk the atoms between two places.
@@ -91,5 +93,8 @@ class AtomReader:
         for name in names:
             if parent is None:
                 return None
-            parent = next((atom for atom in self.children(parent) if atom.name == name), None)
+            known = self._children.get(parent.begin)
+            if known is None:
+                known = self._children[parent.begin] = list(self.children(parent))
+            parent = next((atom for atom in known if atom.name == name), None)
         return parent

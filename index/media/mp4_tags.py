@@ -56,6 +56,9 @@ def read_tag_blocks(reader: AtomReader, items: Iterable[Atom]) -> Iterator[Block
 
 
 def _plain(reader: AtomReader, item: Atom) -> Block | None:
+    head = reader.read_at(item.payload, 12)
+    if head[4:8] == b"data" and int.from_bytes(head[9:12], "big") in _TEXT_TYPES:
+        return None  # nearly all items: text, by the type of their first value
     first = next(_values(reader, item.payload, item.end), None)
     if first is None or first[1] in _TEXT_TYPES:
         return None

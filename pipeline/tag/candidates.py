@@ -47,10 +47,9 @@ leaves beside each file: they have the names of music and are none."""
 
 def audio_candidates(con: "duckdb.DuckDBPyConnection") -> pl.DataFrame:
     """Return the audio files of the scan in `con`'s index, in the order of the disk."""
-    table = con.execute(
-        CANDIDATES_SQL, {"extensions": sorted(EXTENSIONS), "epoch": _EPOCH}
-    ).to_arrow_table()
-    frame = pl.from_arrow(table)
+    wanted = {"extensions": sorted(EXTENSIONS), "epoch": _EPOCH}
+    relation = con.sql(CANDIDATES_SQL, params=wanted)
+    frame = pl.from_arrow(relation.to_arrow_table())
     if not isinstance(frame, pl.DataFrame):
         raise TypeError("a query returns a table")
     return frame

@@ -24,11 +24,13 @@ _LONGEST_UNMEASURED: Final = MAX_VALUE_BYTES // 4
 class Collected:
     """Tags and notes of one file."""
 
-    __slots__ = ("_keys", "_text_bytes", "anatomy", "notes", "pairs")
+    __slots__ = ("_keys", "_text_bytes", "anatomy", "notes", "pairs", "refusal")
 
     def __init__(self) -> None:
         self.anatomy: Anatomy | None = None
         """Set by readers that needed the walker's answer themselves, so that it walks once."""
+        self.refusal: str | None = None
+        """Why that walker refused, if it did."""
         self.pairs: list[tuple[str, str]] = []
         self.notes: list[tuple[str, str]] = []
         self._keys: set[str] = set()
@@ -53,17 +55,27 @@ class Collected:
 
     def add(self, key: str, value: str) -> None:
         """Keep one value, unless the tag before this one had the key or a limit forbids."""
-        if key in self._keys:
-            return
+        self._text_bytes += len(value)
+        if (
+            0 < len(value) <= _LONGEST_UNMEASURED
+            and 0 < len(key) <= MAX_KEY_CHARACTERS
+            and self._text_bytes <= MAX_TAG_TEXT_BYTES
+            and len(self.pairs) < MAX_VALUES
+            and "\0" not in value
+        ):
+            if key not in self._keys:
+                self.pairs.append((key, value))
+        elif value and key not in self._keys:
+            self._add_unusual(key, value)
+
+    def _add_unusual(self, key: str, value: str) -> None:
         if "\0" in value:
             value = value.replace("\0", " ").strip()
             self.note(Counter.TAG_TEXT_REPAIRED, f"NUL characters inside {key[:64]}")
         if not value:
             return
-        unusual = len(value) > _LONGEST_UNMEASURED or len(key) > MAX_KEY_CHARACTERS or not key
-        if unusual and not self._fits(key, value):
+        if not self._fits(key, value):
             return
-        self._text_bytes += len(value)
         if len(self.pairs) >= MAX_VALUES or self._text_bytes > MAX_TAG_TEXT_BYTES:
             self.drop(f"{key[:64]}: more values than a file may have")
             return

@@ -29,14 +29,14 @@ def fingerprint(window: Window, read_at: ReadAt, audio: Span, *, paged: bool) ->
     """
     if audio.length <= 0:
         return None
-    digest = blake2b(audio.length.to_bytes(8), digest_size=_DIGEST_BYTES)
     last = max(0, audio.length - SAMPLE_BYTES)
+    pieces = [audio.length.to_bytes(8)]
     for place, read in ((0, window.read_at), (last // 2, read_at), (last, window.read_at)):
         lead = min(place, PAGE_LEAD_BYTES) if paged else 0
         length = min(SAMPLE_BYTES, audio.length - place)
         data = read(audio.offset + place - lead, length + lead)
-        digest.update(_without_numbers(data)[lead:] if paged else data)
-    return digest.hexdigest()
+        pieces.append(_without_numbers(data)[lead:] if paged else data)
+    return blake2b(b"".join(pieces), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def audio_hash(read_at: ReadAt, audio: Span, *, paged: bool) -> str:

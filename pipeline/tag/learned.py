@@ -94,14 +94,20 @@ class Learned:
             self.notes.append((row, counter, words))
 
     def _add_tags(self, row: int, pairs: tuple[tuple[str, str], ...]) -> None:
+        if not pairs:
+            return
+        keys, values = zip(*pairs, strict=True)
+        self.tag_keys += keys
+        self.tag_values += values
+        self.tag_rows += [row] * len(pairs)
+        if len(set(keys)) == len(keys):
+            self.tag_ordinals += [0] * len(keys)
+            return
         seen: dict[str, int] = {}
-        for key, value in pairs:
+        for key in keys:
             ordinal = seen.get(key, 0)
             seen[key] = ordinal + 1
             self.tag_ordinals.append(ordinal)
-            self.tag_keys.append(key)
-            self.tag_values.append(value)
-        self.tag_rows += [row] * len(pairs)
 
     def add_failure(self, row: int, stamp: Stamp, counter: Counter, reason: str) -> None:
         """Append one file that could not be read, and why."""

@@ -105,7 +105,10 @@ def _anatomy(window: Window, format_: AudioFormat, tags: Collected) -> tuple[Ana
     if tags.anatomy is not None:
         return tags.anatomy, None
     walker = WALKERS.get(format_)
-    if walker is None:
+    if tags.refusal is not None:
+        reason = tags.refusal
+        tags.note(Counter.SERVED_UNTOUCHED, reason)
+    elif walker is None:
         reason = f"{format_.value} files are served as they are"
     else:
         try:

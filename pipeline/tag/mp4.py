@@ -1,11 +1,12 @@
 """MP4 audio: what ilst says, and the facts of the first sound track. Covers are stepped over."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from musefs.index.errors import MediaFormatError
+from musefs.index.media import mp4 as walker
 from musefs.index.media.facts import Technical
+from musefs.index.media.mp4 import Mp4Parts
+from musefs.index.media.mp4_atoms import Atom, AtomReader
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.id3_text import genre_name
 from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_VALUE_BYTES
@@ -28,101 +29,63 @@ _CODECS: Final = {
 _OBJECT_TYPES: Final = {0x69: "mp3", 0x6B: "mp3", 0xA9: "dts", 0xAD: "opus", 0xDD: "vorbis"}
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """One atom: its name and where its payload lies."""
-
-    name: bytes
-    payload: int
-    end: int
-
-    @property
-    def length(self) -> int:
-        """Length of the payload in bytes."""
-        return self.end - self.payload
-
-
 class VideoError(MediaFormatError):
     """The file has moving pictures: it is a film, not a track."""
 
 
-def atoms(window: Window, start: int, end: int) -> Iterator[Atom]:
-    """Yield the atoms between two places; a size that cannot be ends the walk."""
-    offset = start
-    for _ in range(MAX_ITEMS_WALKED):
-        head = window.read_at(offset, 16) if offset + 8 <= end else b""
-        if len(head) < 8:
-            return
-        size, used = int.from_bytes(head[:4]), 8
-        if size == 1 and len(head) == 16:
-            size, used = int.from_bytes(head[8:16]), 16
-        elif size == 0:
-            size = end - offset
-        if size < used or offset + size > end:
-            return
-        yield Atom(head[4:8], offset + used, offset + size)
-        offset += size
-
-
-def child(window: Window, parent: Atom | None, *names: bytes) -> Atom | None:
-    """Return the first atom below `parent` along a path of names."""
-    for name in names:
-        if parent is None:
-            return None
-        start = parent.payload
-        if parent.name == b"meta" and window.read_at(start + 4, 4) != b"hdlr":
-            start += 4  # a FullBox, except in QuickTime files
-        found = (atom for atom in atoms(window, start, parent.end) if atom.name == name)
-        parent = next(found, None)
-    return parent
-
-
 def read_mp4(window: Window, tags: Collected) -> Technical:
     """Add what the iTunes list says and return the facts of the first sound track."""
-    moov = next((a for a in atoms(window, 0, window.size) if a.name == b"moov"), None)
+    parts = Mp4Parts()
+    try:
+        tags.anatomy = walker.read_anatomy(window.read_at, window.size, parts)
+    except MediaFormatError as error:
+        tags.refusal = error.message
+        parts = _parts(AtomReader(window.read_at), window.size)
+    read_items(window, parts.items, tags)
+    return _sound_facts(parts.reader or AtomReader(window.read_at), parts.tracks, window.size)
+
+
+def _parts(reader: AtomReader, size: int) -> Mp4Parts:
+    """Find tracks and tags of a file that the walker refuses, such as a fragmented one."""
+    moov = next((atom for atom in reader.atoms(0, size) if atom.name == b"moov"), None)
     if moov is None:
         raise MediaFormatError("no moov atom")
-    parts = list(atoms(window, moov.payload, moov.end))
-    for part in parts:
-        if part.name == b"udta":
-            items = child(window, part, b"meta", b"ilst")
-            if items is not None:
-                read_items(window, items, tags)
-                break
-    return _sound_facts(window, [part for part in parts if part.name == b"trak"])
+    tracks = [atom for atom in reader.children(moov) if atom.name == b"trak"]
+    items = reader.child(moov, b"udta", b"meta", b"ilst")
+    return Mp4Parts(list(reader.children(items)) if items else [], tracks, reader)
 
 
-def _sound_facts(window: Window, tracks: list[Atom]) -> Technical:
+def _sound_facts(reader: AtomReader, tracks: list[Atom], size: int) -> Technical:
     sound: Atom | None = None
     for track in tracks:
-        media = child(window, track, b"mdia")
-        handler = child(window, media, b"hdlr")
-        kind = window.read_at(handler.payload + 8, 4) if handler else b""
-        if kind == b"vide" and not _is_still(window, media):
+        media = reader.child(track, b"mdia")
+        handler = reader.child(media, b"hdlr")
+        kind = reader.read_at(handler.payload + 8, 4) if handler else b""
+        if kind == b"vide" and not _is_still(reader, media):
             raise VideoError("it has moving pictures")
         if kind == b"soun" and sound is None:
             sound = media
     if sound is None:
         raise MediaFormatError("no sound track")
-    return _track_facts(window, sound)
+    return _track_facts(reader, sound, size)
 
 
-def _is_still(window: Window, media: Atom | None) -> bool:
+def _is_still(reader: AtomReader, media: Atom | None) -> bool:
     """Say whether a picture track is the chapter images of an audio book."""
-    entry = child(window, media, b"minf", b"stbl", b"stsd")
-    return entry is not None and window.read_at(entry.payload + 12, 4) in (b"jpeg", b"png ")
+    entry = reader.child(media, b"minf", b"stbl", b"stsd")
+    return entry is not None and reader.read_at(entry.payload + 12, 4) in (b"jpeg", b"png ")
 
 
-def _track_facts(window: Window, media: Atom) -> Technical:
-    header = child(window, media, b"mdhd")
-    table = child(window, media, b"minf", b"stbl", b"stsd")
+def _track_facts(reader: AtomReader, media: Atom, size: int) -> Technical:
+    header = reader.child(media, b"mdhd")
+    table = reader.child(media, b"minf", b"stbl", b"stsd")
     if header is None or table is None:
         raise MediaFormatError("the sound track has no description")
-    duration = _duration(window.read_at(header.payload, 32))
-    entry = next(atoms(window, table.payload + 8, table.end), None)
+    duration = _duration(reader.read_at(header.payload, 32))
+    entry = next(reader.atoms(table.payload + 8, table.end), None)
     if entry is None:
         return Technical(duration_seconds=duration)
-    return _entry_facts(window, entry, duration)
+    return _entry_facts(reader, entry, duration, size)
 
 
 def _duration(data: bytes) -> float | None:
@@ -137,8 +100,8 @@ def _duration(data: bytes) -> float | None:
     return length / scale if scale and length and length != unknown else None
 
 
-def _entry_facts(window: Window, entry: Atom, duration: float | None) -> Technical:
-    data = window.read_at(entry.payload, 28)
+def _entry_facts(reader: AtomReader, entry: Atom, duration: float | None, size: int) -> Technical:
+    data = reader.read_at(entry.payload, 28)
     if len(data) < 28:
         raise MediaFormatError("the sound description is truncated")
     channels, bits = int.from_bytes(data[16:18]), int.from_bytes(data[18:20])
@@ -147,23 +110,26 @@ def _entry_facts(window: Window, entry: Atom, duration: float | None) -> Technic
     more = entry.payload + 28
     version = int.from_bytes(data[8:10])
     more += {1: 16, 2: 36}.get(version, 0)
-    for atom in atoms(window, more, entry.end):
+    for atom in reader.atoms(more, entry.end):
         if atom.name == b"esds":
             codec, bitrate, rate, channels = _esds(
-                window.read_at(atom.payload, min(atom.length, 128)), codec, rate, channels
+                reader.read_at(atom.payload, min(atom.end - atom.payload, 128)),
+                codec,
+                rate,
+                channels,
             )
-        elif atom.name == b"alac" and atom.length >= 28:
-            told = window.read_at(atom.payload + 4, 24)
+        elif atom.name == b"alac" and atom.end - atom.payload >= 28:
+            told = reader.read_at(atom.payload + 4, 24)
             bits, channels = told[5], told[9]
             bitrate, rate = int.from_bytes(told[16:20]) or None, int.from_bytes(told[20:24])
     if not bitrate and duration:
-        bitrate = _bitrate_by_size(window, duration)
+        bitrate = _bitrate_by_size(reader, size, duration)
     lossless = codec in ("alac", "flac") or codec.startswith("pcm")
     return Technical(codec, duration, bitrate, rate or None, bits if lossless else None, channels)
 
 
-def _bitrate_by_size(window: Window, duration: float) -> int | None:
-    sound = sum(a.length for a in atoms(window, 0, window.size) if a.name == b"mdat")
+def _bitrate_by_size(reader: AtomReader, size: int, duration: float) -> int | None:
+    sound = sum(a.end - a.payload for a in reader.atoms(0, size) if a.name == b"mdat")
     return int(sound * 8 / duration) or None
 
 
@@ -210,36 +176,41 @@ def _audio_specific(data: bytes, rate: int, channels: int) -> tuple[int, int]:
     return rate, channels
 
 
-def read_items(window: Window, items: Atom, tags: Collected) -> None:
-    """Add what the atoms of an ilst say."""
-    for atom in atoms(window, items.payload, items.end):
-        name = atom.name
+def read_items(window: Window, items: list[Atom], tags: Collected) -> None:
+    """Add what the items of an ilst say."""
+    for name, _, payload, end in items[:MAX_ITEMS_WALKED]:
         if name == b"covr":
             continue
-        if atom.length > _LONGEST_ATOM:
-            tags.drop(f"{name.decode('latin-1')}: atom of {atom.length} bytes")
+        if end - payload > _LONGEST_ATOM:
+            tags.drop(f"{name.decode('latin-1')}: atom of {end - payload} bytes")
             continue
-        data = window.read_at(atom.payload, atom.length)
+        data = window.read_at(payload, end - payload)
         if name == b"----":
             _read_freeform(data, tags)
         else:
             _read_item(name, data, tags)
 
 
-def _values(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Yield type and content of each data atom."""
+def _values(data: bytes, start: int = 0) -> list[tuple[int, bytes]]:
+    """Return type and content of each data atom."""
+    found: list[tuple[int, bytes]] = []
     while start + 16 <= len(data):
         size = int.from_bytes(data[start : start + 4])
         if size < 16 or start + size > len(data):
-            return
+            break
         if data[start + 4 : start + 8] == b"data":
-            yield int.from_bytes(data[start + 9 : start + 12]), data[start + 16 : start + size]
+            kind = int.from_bytes(data[start + 9 : start + 12])
+            found.append((kind, data[start + 16 : start + size]))
         start += size
+    return found
 
 
 def _read_item(name: bytes, data: bytes, tags: Collected) -> None:
     key = mp4_key(b"\xa9gen" if name == b"gnre" else name)
     for kind, content in _values(data):
+        if kind == 1:
+            tags.add(key or name.decode("latin-1"), from_utf8(content, tags))
+            continue
         text: str | None = None
         if name in _PAIRS:
             text = _pair(content)
@@ -249,7 +220,7 @@ def _read_item(name: bytes, data: bytes, tags: Collected) -> None:
             text = ("1" if content[0] else "0") if len(content) == 1 else None
         elif name in _NUMBERS or kind == _INTEGER:
             text = _number(content) if kind in _INTEGER_TYPES else None
-        elif kind == 1 or (kind == 0 and (key is not None or name[:1] == b"\xa9")):
+        elif kind == 0 and (key is not None or name[:1] == b"\xa9"):
             text = from_utf8(content, tags)
         elif kind == _UTF16:
             text = from_utf16(content, tags, "utf-16-be")

@@ -67,6 +67,12 @@ def compare(
     return Comparison(result, gone, high_water + result.height - int(result["known"].sum()) + 1)
 
 
+def as_they_were(comparison: Comparison) -> Comparison:
+    """Keep every track that has a file, changed or not, and leave new files for another scan."""
+    files = comparison.files.filter("known").with_columns(unchanged=pl.lit(value=True))
+    return Comparison(files, comparison.gone, comparison.next_track_id)
+
+
 def _same_stamp() -> pl.Expr:
     """Say whether a file is as it was: times as exact as a record's, and only where both know."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from musefs.index.backing.content import Content, ContentKind, ContentRef, Stamp
-from musefs.index.backing.mounted import MountedBacking
+from musefs.index.backing.mounted import FolderOpener
 from musefs.index.backing.raw_volume import FileSource, Geometry, VolumeBacking
 from musefs.index.errors import BackingChangedError
 
@@ -37,12 +37,12 @@ class MountedOpener:
     """
 
     def __init__(self, root: Path) -> None:
-        self._backing = MountedBacking(root)
+        self._folder = FolderOpener(root)
 
     def open(self, job: "Job") -> Opened:
         """Open a file under the stamp that it has now."""
-        found = self._backing.stamp(job.ref(job.recorded()))
-        return Opened(self._backing.open(job.ref(found)), found)
+        content, stamp = self._folder.open(job.path)
+        return Opened(content, stamp)
 
     def check_unchanged(self, opened: Opened) -> None:
         """Compare size and time of modification."""

@@ -22,7 +22,7 @@ from musefs.pipeline.tag import batches
 from musefs.pipeline.tag.disk import rotates
 from musefs.pipeline.tag.learned import Learned
 from musefs.pipeline.tag.pool import MAX_WORKERS, WorkerPool
-from musefs.pipeline.tag.rescan import Comparison, Moves, compare
+from musefs.pipeline.tag.rescan import Comparison, Moves, as_they_were, compare
 from musefs.pipeline.tag.sources import BytesSource, Job, MountedSource
 from musefs.pipeline.tag.tracks import TrackRows
 from musefs.pipeline.tag.worker import WorkerSetup
@@ -65,8 +65,10 @@ class TagOptions:
     """Read files whose stamp did not change as well."""
     full_hash: bool = False
     """Hash all of the audio, not only samples."""
+    read: bool = True
+    """Whether files are opened at all; without, tracks are kept as they were."""
     prune: bool = False
-    """Drop tracks that were missing in the last generation already."""
+    """Drop tracks whose file is gone, with the edits that were made to them."""
     sweep: bool | None = None
     """Read in sweeps over the disk; None: where it rotates."""
 
@@ -124,10 +126,12 @@ def run_tag_stage(
         force=options.force,
         need_hash=options.full_hash,
     )
+    if not options.read:
+        comparison = as_they_were(comparison)
     stage = _Stage(comparison, old.tracks, generation, emit)
     todo = comparison.files.filter(~pl.col("unchanged"))
     stage.keep_unchanged()
-    if todo.height:
+    if todo.height and options.read:
         _read(stage, todo, source, options, progress, cancelled)
     stage.miss_gone(prune=options.prune)
     return stage.report
@@ -265,13 +269,11 @@ class _Stage:
             degrade(Counter(counter), "%s: %s", self._paths[row], words)
 
     def miss_gone(self, *, prune: bool) -> None:
-        """Append the tracks that have no file as missing; drop old ones where that was asked."""
+        """Append the tracks that have no file as missing; drop them where that was asked."""
         gone = self._gone.filter(~pl.col("track_id").is_in(list(self._claimed)))
         gone = pl.concat([gone, self._rows.left_out()])
         if prune:
-            stays = pl.col("missing_since").is_null()
-            self.report.pruned = gone.height - gone.filter(stays).height
-            gone = gone.filter(stays)
+            self.report.pruned, gone = gone.height, gone.clear()
         self.report.missing = gone.height
         if gone.height:
             self._emit(TRACKS, self._rows.missing(gone))

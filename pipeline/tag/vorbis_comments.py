@@ -20,6 +20,9 @@ READ_AHEAD_BYTES: Final = 4096
 _LONGEST_ENTRY: Final = MAX_KEY_CHARACTERS + 1 + MAX_VALUE_BYTES
 _LENGTH: Final = Struct("<I")
 _PICTURE_NAMES: Final = (b"METADATA_BLOCK_PICTURE", b"COVERART", b"COVERARTMIME")
+PICTURE_KEYS: Final = frozenset(name.decode("ascii").lower() for name in _PICTURE_NAMES)
+"""Comments that hold a picture; the walker finds them."""
+
 _LONGEST_PICTURE_NAME: Final = 23
 
 Fetch = Callable[[int, int], bytes]
@@ -71,13 +74,22 @@ def _walk(fetch: Fetch, length: int, tags: Collected) -> None:
             return
         (size,) = _LENGTH.unpack(body.at(offset, 4))
         offset += 4
-        if offset + size > length:
-            raise MediaFormatError(f"comment {number} is longer than the comment block")
         if size > READ_AHEAD_BYTES and _is_left_out(body, offset, size, tags):
             offset += size
+            if offset > length:
+                raise MediaFormatError(f"comment {number} is longer than the comment block")
             continue
-        _add(body.at(offset, size), tags)
+        name, equals, value = body.at(offset, size).partition(b"=")
         offset += size
+        key = vorbis_key(name)
+        if key is None or not equals:
+            _leave_out(name, value, tags)
+        elif key not in PICTURE_KEYS:
+            try:
+                text = value.decode()
+            except UnicodeDecodeError:
+                text = from_utf8(value, tags)
+            tags.add(key, text)
 
 
 def _is_left_out(body: _Body, offset: int, size: int, tags: Collected) -> bool:
@@ -90,16 +102,6 @@ def _is_left_out(body: _Body, offset: int, size: int, tags: Collected) -> bool:
     return True
 
 
-def _add(entry: bytes, tags: Collected) -> None:
-    name, equals, value = entry.partition(b"=")
-    if not equals:
-        if entry:
-            tags.drop(f"comment without a name: {entry[:40]!r}")
-        return
-    if name.upper() in _PICTURE_NAMES:
-        return
-    key = vorbis_key(name)
-    if key is None:
-        tags.drop(f"comment with a forbidden name: {name[:40]!r}")
-        return
-    tags.add(key, from_utf8(value, tags))
+def _leave_out(name: bytes, value: bytes, tags: Collected) -> None:
+    if name or value:
+        tags.drop(f"comment without a name, or with a forbidden one: {name[:40]!r}")

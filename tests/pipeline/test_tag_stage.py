@@ -150,8 +150,6 @@ def test_a_lost_file_is_missing_until_pruned(library: Path) -> None:
     assert (again.missing, lost["state"], lost["missing_since"]) == (1, "missing", 2)
     assert lost["entry_id"] is None
     prune = TagOptions(workers=1, prune=True)
-    third, _ = tag_folder(library, first.library(4), generation=2, options=prune)
-    assert third.track("/ogg/many.ogg")["state"] == "missing", "kept for one generation"
     fourth, last = tag_folder(library, second.library(4), generation=3, options=prune)
     assert (last.pruned, len(fourth.rows("tracks"))) == (1, 3)
     fifth, _ = tag_folder(library, second.library(4), generation=3)
@@ -168,6 +166,18 @@ def test_a_missing_file_that_comes_back_is_the_same_track(library: Path, tmp_pat
     back = third.track("/ogg/many.ogg")
     assert back["track_id"] == first.track("/ogg/many.ogg")["track_id"]
     assert (back["state"], back["missing_since"], again.new) == ("present", None, 0)
+
+
+def test_without_reading_tracks_stay_as_they_were(library: Path) -> None:
+    first, report = tag_folder(library)
+    (library / "ogg/many.ogg").unlink()
+    (library / "mp3/v24-many.mp3").write_bytes(b"other")
+    shutil.copyfile(library / "mp4/many.m4a", library / "new.m4a")
+    options = TagOptions(read=False)
+    second, again = tag_folder(library, first.library(report.high_water), options=options)
+    assert (again.unchanged, again.read, again.missing) == (3, 0, 1)
+    name = "/mp3/v24-many.mp3"
+    assert second.track(name)["size"] == first.track(name)["size"], "so it is read next time"
 
 
 def test_force_reads_and_a_full_hash_is_made_once(library: Path) -> None:
