@@ -8,6 +8,8 @@ picture before and after is recognised by its length and its rank among those of
 
 from typing import TYPE_CHECKING
 
+from musefs.index.edit.differing import differing_rows
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -25,11 +27,8 @@ _RANKED = (
 def merge_art(con: "duckdb.DuckDBPyConnection") -> None:
     """Fill `art` and carry `scanned_art`; needs the tables read_now and carried."""
     con.execute(
-        "CREATE TEMP TABLE touched_art AS SELECT DISTINCT track_id FROM ("
-        f"(SELECT * FROM old.art WHERE {_READ} EXCEPT ALL "
-        f"SELECT * FROM old.scanned_art WHERE {_READ}) UNION ALL "
-        f"(SELECT * FROM old.scanned_art WHERE {_READ} EXCEPT ALL "
-        f"SELECT * FROM old.art WHERE {_READ}))"
+        "CREATE TEMP TABLE touched_art AS "
+        + differing_rows("track_id", "art", "old.art", "old.scanned_art")
     )
     con.execute("DELETE FROM scanned_art WHERE track_id IN (FROM carried)")
     con.execute(

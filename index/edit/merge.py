@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.edit.art_merge import BY_ORDINAL, merge_art
+from musefs.index.edit.differing import differing_rows
 from musefs.index.read.attach import attach_index
 from musefs.index.schema.ddl import CHANGE_SEQUENCE, TABLES_BY_NAME, quote_name
 
@@ -149,11 +150,8 @@ def _carry_rows(con: "duckdb.DuckDBPyConnection", table: str) -> None:
 def _merge_tags(con: "duckdb.DuckDBPyConnection") -> int:
     read = "track_id IN (FROM read_now)"
     con.execute(
-        "CREATE TEMP TABLE touched_tags AS SELECT DISTINCT track_id, key FROM ("
-        f"(SELECT * FROM old.tags WHERE {read} EXCEPT ALL "
-        f"SELECT * FROM old.scanned_tags WHERE {read}) UNION ALL "
-        f"(SELECT * FROM old.scanned_tags WHERE {read} EXCEPT ALL "
-        f"SELECT * FROM old.tags WHERE {read}))"
+        "CREATE TEMP TABLE touched_tags AS "
+        + differing_rows("track_id, key", "tags", "old.tags", "old.scanned_tags")
     )
     _carry_rows(con, "scanned_tags")
     con.execute(
@@ -164,12 +162,9 @@ def _merge_tags(con: "duckdb.DuckDBPyConnection") -> int:
         + (f" {BY_KEY}" if _count(con, "SELECT count(*) FROM read_now") else "")
     )
     # both sides changed: theirs differs from the base under a key that the user touched
-    theirs = "SELECT s.* FROM {0}scanned_tags s JOIN touched_tags USING (track_id, key)"
-    now, base = theirs.format(""), theirs.format("old.")
+    both = differing_rows("track_id, key", "tags", "scanned_tags", "old.scanned_tags")
     return _count(
-        con,
-        "SELECT count(*) FROM (SELECT DISTINCT track_id, key FROM "
-        f"(({now} EXCEPT ALL {base}) UNION ALL ({base} EXCEPT ALL {now})))",
+        con, f"SELECT count(*) FROM ({both}) SEMI JOIN touched_tags USING (track_id, key)"
     )
 
 
@@ -212,13 +207,8 @@ def _carry_history(con: "duckdb.DuckDBPyConnection") -> None:
 
 
 def _differing(table: str) -> str:
-    read = "track_id IN (FROM read_now)"
-    old = f"SELECT * FROM old.{table} WHERE {read}"
-    new = f"SELECT * FROM {table} WHERE {read}"
-    return (
-        f"SELECT DISTINCT track_id FROM (({new} EXCEPT ALL {old}) "
-        f"UNION ALL ({old} EXCEPT ALL {new})) WHERE track_id IN (SELECT track_id FROM old.tracks)"
-    )
+    rows = differing_rows("track_id", table, table, f"old.{table}")
+    return f"SELECT track_id FROM ({rows}) SEMI JOIN old.tracks USING (track_id)"
 
 
 def _log_changes(con: "duckdb.DuckDBPyConnection") -> None:
