@@ -110,7 +110,7 @@ def _reading(settings: Settings) -> ReadingPlan:
 
 
 def _run(plan: MountPlan) -> ExitCode:
-    return run_in("musefs.mount.session", plan)
+    return run_in("musefs.mount.preview" if plan.dry_run else "musefs.mount.session", plan)
 
 
 def main() -> int:

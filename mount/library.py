@@ -36,6 +36,24 @@ class Counts:
     """Tracks that are shown nowhere."""
 
 
+def _shown_nowhere(rendered: pl.DataFrame, tracks: pl.DataFrame) -> frozenset[int]:
+    """Return the ids of tracks without a path; those that lack a tag are a degradation."""
+    by_track = rendered.group_by("row").agg(
+        pl.col("path").is_null().all().alias("hidden"), pl.col("excluded").all()
+    )
+    hidden = by_track.filter("hidden")
+    lacking = len(hidden) - int(hidden["excluded"].sum())
+    if lacking:
+        degrade(
+            Counter.TRACKS_SKIPPED,
+            "%d of %d tracks lack a tag that the template needs; --dry-run lists them",
+            lacking,
+            len(tracks),
+            amount=lacking,
+        )
+    return frozenset(tracks["track_id"].gather(hidden["row"]).to_list())
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """One state of the named library."""
@@ -53,21 +71,13 @@ class Library:
     ) -> Library:
         """Name a whole library; row i is the track at position i of the snapshot."""
         tracks, tags = library_frames(snapshot)
-        placements = placements_of(naming.render(tracks, tags), tracks)
-        shown = placements["identity"].unique()
-        skipped = tracks["track_id"].filter(~tracks["track_id"].is_in(shown.implode()))
-        if len(skipped):
-            degrade(
-                Counter.TRACKS_SKIPPED,
-                "%d of %d tracks lack a tag that the template needs; --dry-run lists them",
-                len(skipped),
-                len(tracks),
-                amount=len(skipped),
-            )
+        rendered = naming.render(tracks, tags)
+        placements = placements_of(rendered, tracks)
+        skipped = _shown_nowhere(rendered, tracks)
         if companions is not None:
             placements = pl.concat([placements, companions(placements)])
         tree = Tree.build(placements, case_insensitive=naming.case_insensitive)
-        return cls(naming, tree, len(tracks), frozenset(skipped.to_list()))
+        return cls(naming, tree, len(tracks), skipped)
 
     def changed(
         self, present: LibrarySnapshot, named: Collection[int], row_of: Callable[[int], int]

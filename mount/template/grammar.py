@@ -45,6 +45,11 @@ class Condition:
     operand: str
     negated: bool
 
+    @property
+    def text(self) -> str:
+        """Return the condition as it is written."""
+        return f"{'!' if self.negated else ''}{self.name}{self.operator}{self.operand}"
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -64,6 +69,13 @@ class Field:
     candidates: tuple[Candidate, ...]
     is_path: bool = False
     """Slashes in the value stay separators."""
+
+    @property
+    def text(self) -> str:
+        """Return the names it tries, as people write them."""
+        return "|".join(
+            f"if:{c.condition.text}" if c.condition else c.name for c in self.candidates
+        )
 
     @property
     def is_guard(self) -> bool:

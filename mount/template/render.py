@@ -142,6 +142,19 @@ class CompiledTemplate:
             "row", pl.when(~hidden).then(path).alias("path"), "missing", "excluded"
         )
 
+    def reasons(self, tracks: pl.DataFrame, tags: pl.DataFrame) -> pl.DataFrame:
+        """Return (row, reason) for each top-level field that hides a track, for a preview."""
+        found: list[pl.DataFrame] = [pl.DataFrame(schema={"row": pl.Int32, "reason": pl.String})]
+        for part in self.template.parts:
+            if not isinstance(part, Field):
+                continue
+            alone = CompiledTemplate(Template(part.text, (part,)), self.rules)
+            words = f"${{{part.text}}} does not hold" if part.is_guard else f"no {part.text}"
+            rendered = alone.render(tracks, tags)
+            hidden = rendered.filter("excluded" if part.is_guard else "missing")
+            found.append(hidden.select("row", pl.lit(words).alias("reason")).unique())
+        return pl.concat(found)
+
     def _top_level(self) -> list[pl.Expr]:
         texts: list[pl.Expr] = []
         missing: list[pl.Expr] = []
