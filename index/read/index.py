@@ -1,0 +1,136 @@
+"""An index to read from, for notebooks and programs: frames out, the file let go after each look.
+
+    from musefs.index import open_index
+
+    index = open_index("index.duckdb")
+    index.search("ext:flac size:>=100mb !live")
+    index.sql("SELECT * FROM largest_folders LIMIT 10")
+
+Each call opens the file, copies its answer out and closes it, so that a scan or an edit can come
+in between. `with open_index(path) as index:` holds one state for a series of questions instead.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from musefs.index.errors import SelectionError
+from musefs.index.read.attach import attached
+from musefs.index.read.search import compile_search
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+"""What DuckDB takes for $name or ? in a query: values of any type that it knows."""
+
+
+class Index:
+    """One index file; see `open_index`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._held: duckdb.DuckDBPyConnection | None = None
+        self._holder: AbstractContextManager[duckdb.DuckDBPyConnection] | None = None
+
+    @contextmanager
+    def _connection(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+        if self._held is not None:
+            # a cursor each: a connection with an open result refuses other questions
+            with self._held.cursor() as cursor:
+                cursor.execute("USE idx")
+                yield cursor
+            return
+        with attached(self.path) as con:
+            yield con
+
+    def arrow(self, query: str, parameters: Parameters = None) -> "pa.Table":
+        """Run SQL and return an Arrow table."""
+        with self._connection() as con:
+            return con.sql(query, params=parameters).to_arrow_table()
+
+    def sql(self, query: str, parameters: Parameters = None) -> "pl.DataFrame":
+        """Run SQL and return a polars frame."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.arrow(query, parameters))
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table never becomes a Series
+        return frame
+
+    def _from(self, view: str, where: str | None, limit: int | None) -> "pl.DataFrame":
+        condition = f" WHERE ({where}\n)" if where else ""
+        return self.sql(f"SELECT * FROM {view}{condition}" + (f" LIMIT {limit}" if limit else ""))
+
+    def meta(self) -> dict[str, object]:
+        """Return the one row of meta: versions, generation, counts."""
+        return self.sql("FROM meta").row(0, named=True)
+
+    def volumes(self) -> "pl.DataFrame":
+        """Return what was scanned: one volume."""
+        return self.sql("FROM volumes")
+
+    def files(self, where: str | None = None, limit: int | None = None) -> "pl.DataFrame":
+        """Return names with full paths; `where` is SQL over the view files."""
+        return self._from("files", where, limit)
+
+    def tracks(self, where: str | None = None, limit: int | None = None) -> "pl.DataFrame":
+        """Return tracks with their most used tags; `where` is SQL over the view tracks_v."""
+        return self._from("tracks_v", where, limit)
+
+    def tags(self, track_ids: Sequence[int] | None = None) -> "pl.DataFrame":
+        """Return served tags, a row a value, of all or some tracks."""
+        chosen = "" if track_ids is None else "WHERE track_id IN (SELECT unnest($ids)) "
+        return self.sql(
+            f"SELECT * FROM tags {chosen}ORDER BY track_id, key, ordinal",
+            None if track_ids is None else {"ids": list(track_ids)},
+        )
+
+    def search(
+        self, query: str, *, limit: int | None = 1000, hidden: bool = False
+    ) -> "pl.DataFrame":
+        """Return files and folders that match a query in the search language, by path.
+
+        See `musefs.index.read.search` for the language.
+        """
+        import duckdb
+
+        condition = compile_search(query, hidden=hidden)
+        try:
+            return self.sql(
+                f"SELECT * FROM files WHERE {condition.sql} ORDER BY path"
+                + (f" LIMIT {limit}" if limit else ""),
+                condition.parameters,
+            )
+        except duckdb.InvalidInputException as error:  # a regular expression that is none
+            raise SelectionError(f"{query!r}: {str(error).splitlines()[0]}") from error
+
+    def __enter__(self) -> Self:
+        self._holder = attached(self.path)
+        self._held = self._holder.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        holder, self._holder, self._held = self._holder, None, None
+        if holder is not None:
+            holder.__exit__(None, None, None)
+
+    def __repr__(self) -> str:
+        return f"Index({str(self.path)!r})"
+
+
+def open_index(path: str | Path) -> Index:
+    """Return the index at `path`; raises IndexFileError or IndexBusyError if it cannot be read."""
+    index = Index(Path(path))
+    with attached(index.path, threads=1):
+        return index
