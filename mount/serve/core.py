@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from musefs.index.backing.content import Content, ContentRef
+from musefs.index.backing.content import ContentRef
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import BackingChangedError, BackingMissingError
 from musefs.mount.formats.layout import make_layout
@@ -24,7 +24,7 @@ from musefs.mount.serve.directory_handles import WITHOUT_LISTING, DirectoryTable
 from musefs.mount.serve.generation import ROOT_INODE, Attributes, Generation, Served
 from musefs.mount.serve.handles import HANDLE_CAPACITY, HandleTable, OpenFile, close_file
 from musefs.mount.serve.layouts import HEADER_BUDGET_BYTES, LayoutCache
-from musefs.mount.serve.opening import NoContent, Opener
+from musefs.mount.serve.opening import NO_CONTENT, Opener, Original
 from musefs.mount.serve.ownership import Ownership
 from musefs.mount.serve.pool import Pool
 from musefs.mount.serve.read_ahead import BUDGET_BYTES, Budget, Stream
@@ -298,7 +298,7 @@ class Core:
             elif listing.inode == METRICS_DIRECTORY_INODE:
                 yield Entry(after, METRICS_FILE_NAME, self._special(METRICS_FILE_INODE))
 
-    def _open(self, inode: int, opener: Callable[[ContentRef], Content | None]) -> Opened | None:
+    def _open(self, inode: int, opener: Callable[[ContentRef], Original | None]) -> Opened | None:
         """Open what an inode means now; starts again if a refresh overtakes it."""
         for _ in range(OPEN_ATTEMPTS):
             generation = self._generation
@@ -310,7 +310,7 @@ class Core:
                 raise IsADirectoryError(errno.EISDIR, "a directory")
             served = self._served(generation, node, inode)
             try:
-                content = None if served.original is None else opener(served.original)
+                original = None if served.original is None else opener(served.original)
             except BackingChangedError as error:
                 if self._generation is not generation:
                     continue
@@ -320,19 +320,14 @@ class Core:
             except BackingMissingError as error:
                 degrade(Counter.BACKING_MISSING, "%s", error)
                 raise
-            if content is None and served.original is not None:
+            if original is None and served.original is not None:
                 return None
             self._drifted.pop(inode, None)
             if self._overtaken(generation, inode):
-                if content is not None:
-                    content.close()
+                if original is not None:
+                    original.content.close()
                 continue
-            try:
-                return Opened(self._store(attributes, served, content), direct=False)
-            except BaseException:
-                if content is not None:
-                    content.close()
-                raise
+            return Opened(self._store(attributes, served, original), direct=False)
         raise BackingChangedError(f"refreshed {OPEN_ATTEMPTS} times while it was being opened")
 
     def _overtaken(self, generation: Generation, inode: int) -> bool:
@@ -347,24 +342,21 @@ class Core:
             self.layouts.put(inode, served)
         return served
 
-    def _store(self, attributes: Attributes, served: Served, content: Content | None) -> int:
+    def _store(self, attributes: Attributes, served: Served, original: Original | None) -> int:
+        content = NO_CONTENT if original is None else original.content
+        descriptor = -1 if content.descriptor is None else content.descriptor
+        path = ReadPath.INLINE if original is None else original.read_path
         stream = None
-        context: ReadContext | None = None
-        path, descriptor = ReadPath.INLINE, -1
-        if content is not None:
-            path = self._opener.read_path(content)
-            descriptor = -1 if content.descriptor is None else content.descriptor
-            if path is ReadPath.THREAD or descriptor < 0:
-                stream = Stream(content, self.budget)
-            context = ReadContext(stream or content, self.art, self.decoded)
+        if original is not None and (path is ReadPath.THREAD or descriptor < 0):
+            stream = Stream(content, self.budget)
         file = OpenFile(
             attributes=attributes,
             layout=served.layout,
             content=content,
-            stamp=None if content is None else self._opener.stamp(content, served.original),
+            stamp=None if original is None else original.stamp,
             descriptor=descriptor,
             read_path=path,
-            context=context or ReadContext(NoContent(), self.art, self.decoded),
+            context=ReadContext(stream or content, self.art, self.decoded),
             stream=stream,
             name="" if served.original is None else os.fsdecode(served.original.path),
         )

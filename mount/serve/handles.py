@@ -31,10 +31,9 @@ class OpenFile:
 
     attributes: Attributes
     layout: Layout
-    content: Content | None
-    """None: nothing of the file comes from an original."""
+    content: Content
     stamp: Stamp | None
-    """Of the opened original; another one at any read means that it changed."""
+    """Of the opened original, None if there is none; another one at a read: it changed."""
     descriptor: int
     """The original's, or -1."""
     read_path: ReadPath
@@ -127,5 +126,5 @@ def close_file(file: OpenFile) -> None:
     """Close what an open file holds."""
     if file.stream is not None:
         file.stream.close()
-    elif file.content is not None:
+    else:
         file.content.close()

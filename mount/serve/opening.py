@@ -12,7 +12,7 @@ import platform
 import stat
 import struct
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from musefs.index.backing.content import Backing, Content, ContentRef, Stamp
 from musefs.index.backing.mounted import MountedBacking, MountedContent, difference, stamp_of
@@ -33,23 +33,24 @@ _HOW = struct.pack(
 )
 
 
+class Original(NamedTuple):
+    """An opened original."""
+
+    content: Content
+    stamp: Stamp
+    """What it was when it was opened, which is what it was when it was scanned."""
+    read_path: ReadPath
+
+
 class Opener(Protocol):
     """Opens originals, in two ways."""
 
-    def open_now(self, ref: ContentRef) -> Content | None:
+    def open_now(self, ref: ContentRef) -> Original | None:
         """Open without waiting for anything, or return None."""
         ...
 
-    def open(self, ref: ContentRef) -> Content:
+    def open(self, ref: ContentRef) -> Original:
         """Open; may wait."""
-        ...
-
-    def read_path(self, content: Content) -> ReadPath:
-        """Return how an opened original is read."""
-        ...
-
-    def stamp(self, content: Content, ref: ContentRef | None) -> Stamp:
-        """Return an opened original's stamp, checked once more against the scan's."""
         ...
 
     def close(self) -> None:
@@ -63,24 +64,15 @@ class WaitingOpener:
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
 
-    def open_now(self, ref: ContentRef) -> Content | None:
+    def open_now(self, ref: ContentRef) -> Original | None:
         """Return None: opening may wait."""
         del ref
         return None
 
-    def open(self, ref: ContentRef) -> Content:
+    def open(self, ref: ContentRef) -> Original:
         """Open and check the stamp."""
-        return self._backing.open(ref)
-
-    def read_path(self, content: Content) -> ReadPath:
-        """Return THREAD."""
-        del content
-        return ReadPath.THREAD
-
-    def stamp(self, content: Content, ref: ContentRef | None) -> Stamp:
-        """Return the stamp; the backing compared it when it opened."""
-        del ref
-        return content.stamp()
+        content = self._backing.open(ref)
+        return Original(content, content.stamp(), ReadPath.THREAD)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -94,6 +86,7 @@ class MountedOpener:
         self._devices = devices
         self._root_name = os.fsdecode(backing.root)
         self._root = -1
+        self._is_local = False
         self._number = _OPENAT2.get(platform.machine())
         self._libc = ctypes.PyDLL(None, use_errno=True)
         # PyDLL keeps the interpreter's lock: the call never waits, letting go would cost more
@@ -102,9 +95,9 @@ class MountedOpener:
         ]  # fmt: skip
         self._libc.syscall.restype = ctypes.c_long
 
-    def open_now(self, ref: ContentRef) -> Content | None:
+    def open_now(self, ref: ContentRef) -> Original | None:
         """Open if the whole path is in the kernel's cache of a local file system."""
-        if self._number is None or not self._root_is_local():
+        if self._number is None or not self._is_local:
             return None
         path = ref.path.lstrip(b"/")
         descriptor: int = self._libc.syscall(self._number, self._root, path, _HOW, len(_HOW))
@@ -112,37 +105,39 @@ class MountedOpener:
             if ctypes.get_errno() in (errno.ENOSYS, errno.EPERM):
                 self._number = None
             return None
+        try:
+            return self._checked(descriptor, ref)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def open(self, ref: ContentRef) -> Original:
+        """Open and check the stamp."""
+        content = self._backing.open(ref)
+        descriptor = content.descriptor
+        if descriptor is None:
+            return Original(content, content.stamp(), ReadPath.THREAD)
+        try:
+            self._look_at_root()
+            return self._checked(descriptor, ref, content)
+        except BaseException:
+            content.close()
+            raise
+
+    def _checked(
+        self, descriptor: int, ref: ContentRef, content: Content | None = None
+    ) -> Original:
         status = os.fstat(descriptor)
         stamp = stamp_of(status)
-        changed = (
-            "it is no plain file"
-            if not stat.S_ISREG(status.st_mode)
-            else difference(ref.stamp, stamp)
-        )
+        changed = difference(ref.stamp, stamp)
+        if not stat.S_ISREG(status.st_mode):
+            changed = "it is no plain file"
         name = self._root_name + os.fsdecode(ref.path)
         if changed:
-            os.close(descriptor)
             raise BackingChangedError(f"changed since the scan: {changed}", path=name)
-        return MountedContent(descriptor, name, stamp.size)
-
-    def open(self, ref: ContentRef) -> Content:
-        """Open and check the stamp."""
-        return self._backing.open(ref)
-
-    def read_path(self, content: Content) -> ReadPath:
-        """Return what is known of the original's device."""
-        if content.descriptor is None:
-            return ReadPath.THREAD
-        return self._devices.read_path(os.fstat(content.descriptor).st_dev)
-
-    def stamp(self, content: Content, ref: ContentRef | None) -> Stamp:
-        """Return the stamp; a change between the open and now is still a change."""
-        stamp = content.stamp()
-        changed = None if ref is None else difference(ref.stamp, stamp)
-        if ref is not None and changed:
-            name = self._root_name + os.fsdecode(ref.path)
-            raise BackingChangedError(f"changed since the scan: {changed}", path=name)
-        return stamp
+        if content is None:
+            content = MountedContent(descriptor, name, stamp.size)
+        return Original(content, stamp, self._devices.read_path(status.st_dev))
 
     def close(self) -> None:
         """Close the root."""
@@ -150,13 +145,17 @@ class MountedOpener:
             os.close(self._root)
             self._root = -1
 
-    def _root_is_local(self) -> bool:
-        if self._root < 0:
-            try:
-                self._root = os.open(self._backing.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            except OSError:
-                return False
-        return self._devices.read_path(os.fstat(self._root).st_dev) is not ReadPath.THREAD
+    def _look_at_root(self) -> None:
+        """Find out, in a thread, whether opening below the root can wait for another machine."""
+        if self._root >= 0:
+            return
+        try:
+            root = os.open(self._backing.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return  # asked again at the next open, which says what is wrong
+        device = os.fstat(root).st_dev
+        self._is_local = self._devices.read_path(device) is not ReadPath.THREAD
+        self._root = root
 
 
 class NoContent:
@@ -186,3 +185,6 @@ class NoContent:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+NO_CONTENT = NoContent()

@@ -42,7 +42,7 @@ class Reader:
         pieces = plan_read(file.layout, offset, min(size, REQUEST_BYTES))
         if not pieces:
             return b""
-        if file.read_path is ReadPath.THREAD or (file.content is not None and file.descriptor < 0):
+        if file.read_path is ReadPath.THREAD or (file.stamp is not None and file.descriptor < 0):
             return self._without_original(file, pieces)
         if not self._fill(file, pieces):
             self.offloaded += 1
@@ -62,7 +62,7 @@ class Reader:
         except (OSError, MusefsError) as error:
             degrade(Counter.READ_ERRORS, "%s: %s", file.name, error)
             raise
-        if file.content is not None and file.content.stamp() != file.stamp:
+        if file.stamp is not None and file.content.stamp() != file.stamp:
             _changed(file)
         return data
 

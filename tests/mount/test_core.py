@@ -19,7 +19,7 @@ from musefs.mount.plan import OwnershipPlan
 from musefs.mount.serve.core import OPEN_ATTEMPTS, Core, Limits
 from musefs.mount.serve.devices import Devices
 from musefs.mount.serve.errno_table import ERRNO_BY_ERROR, errno_of
-from musefs.mount.serve.opening import MountedOpener, WaitingOpener
+from musefs.mount.serve.opening import MountedOpener, Original, WaitingOpener
 from musefs.mount.serve.ownership import Ownership
 from musefs.mount.serve.pool import Pool
 from musefs.mount.serve.telemetry import METRICS, Telemetry
@@ -166,12 +166,12 @@ class SwappingOpener(WaitingOpener):
         self.opens = 0
         self.contents: list[Content] = []
 
-    def open(self, ref: ContentRef) -> Content:
-        content = super().open(ref)
-        self.contents.append(content)
+    def open(self, ref: ContentRef) -> Original:
+        original = super().open(ref)
+        self.contents.append(original.content)
         self.opens += 1
         self.swap()
-        return content
+        return original
 
 
 def racing_core(root: Path, pool: Pool, opener: SwappingOpener) -> Core:
@@ -204,7 +204,7 @@ def test_m19_m22_at_most_four_attempts_then_a_retryable_error(root: Path, pool: 
     number = iter(range(2, 100))
 
     class Failing(SwappingOpener):
-        def open(self, ref: ContentRef) -> Content:
+        def open(self, ref: ContentRef) -> Original:
             self.opens += 1
             self.swap()
             raise BackingChangedError("changed", path="a.bin")

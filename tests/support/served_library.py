@@ -54,7 +54,8 @@ class MemoryFile:
 
     @property
     def size(self) -> int:
-        return sum(segment.length for segment in self.segments())
+        size = 0 if self.original is None else self.original.stamp.size
+        return self.header_bytes + (size if self.audio is None else self.audio[1])
 
     def inode(self) -> int:
         return inode_of(self.path, self.version)
@@ -80,6 +81,7 @@ class MemoryGeneration:
     _nodes: list[tuple[int, bytes, MemoryFile | None, int]] = field(default_factory=list)
     _children: dict[int, list[int]] = field(default_factory=dict)
     _by_inode: dict[int, int] = field(default_factory=dict)
+    _by_name: dict[tuple[int, bytes], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._add(0, b"", None, ROOT_INODE)
@@ -101,6 +103,7 @@ class MemoryGeneration:
         self._nodes.append((parent, name, file, inode))
         self._by_inode[inode] = node
         if node:
+            self._by_name[parent, name] = node
             self._children.setdefault(parent, []).append(node)
         return node
 
@@ -120,7 +123,7 @@ class MemoryGeneration:
         return self._by_inode.get(inode)
 
     def lookup(self, parent: int, name: bytes) -> int | None:
-        return next((c for c in self.children(parent) if self.name(c) == name), None)
+        return self._by_name.get((parent, name))
 
     def children(self, node: int) -> list[int]:
         return self._children.get(node, [])
