@@ -25,7 +25,7 @@ from musefs.pipeline.resolve.extension_cache import EXTENSION_CACHE_CAP, Extensi
 from musefs.pipeline.resolve.paths import resolve_paths
 from musefs.pipeline.volume.seam import Volume
 
-DEFERRED_BLOCK = 4096
+DEFERRED_BLOCK = 1024
 """Deferred entries turned into one batch: bounds memory, and few enough batches for the writer."""
 
 

@@ -1,5 +1,6 @@
 """One worker's job: run the kernel over a sub-range and copy what it filled out of its buffers."""
 
+import mmap
 import threading
 import time
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ class SubRangeParser:
             np.int64,
         )
 
-    def parse(self, buffer: bytearray, at: int, length: int, first_record: int) -> SubRange:
+    def parse(
+        self, buffer: bytearray | mmap.mmap, at: int, length: int, first_record: int
+    ) -> SubRange:
         """Parse `length` bytes at `at` of a chunk's buffer; fixes records up in place."""
         started = time.perf_counter()
         record_bytes = self.settings.record_bytes

@@ -8,6 +8,7 @@ Bad sectors cost their records and no more; a source that ends early or vanishes
 """
 
 import errno
+import mmap
 import queue
 import threading
 import time
@@ -38,7 +39,7 @@ class LoadedChunk:
     """A chunk and the buffer that holds it; give the buffer back with `ChunkReader.release`."""
 
     chunk: Chunk
-    buffer: bytearray
+    buffer: mmap.mmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class ChunkReader:
         self._start_thread = start_thread
         self._cancelled = cancelled or threading.Event()
         self._stop = threading.Event()
-        self._empty: queue.Queue[bytearray | None] = queue.Queue(BUFFERS + 1)
+        self._empty: queue.Queue[mmap.mmap | None] = queue.Queue(BUFFERS + 1)
         # One place more than buffers, for the end mark: putting into it never blocks.
         self._full: queue.Queue[LoadedChunk | BaseException | None] = queue.Queue(BUFFERS + 1)
         self._thread: threading.Thread | None = None
@@ -89,7 +90,7 @@ class ChunkReader:
 
     def __enter__(self) -> Self:
         for _ in range(BUFFERS):
-            self._empty.put(bytearray(self._plan.chunk_bytes))
+            self._empty.put(mmap.mmap(-1, max(1, self._plan.chunk_bytes)))  # zeros on first touch
         try:
             self._thread = self._start_thread(self._read_all)
         except RuntimeError as error:
@@ -107,6 +108,10 @@ class ChunkReader:
             with suppress(queue.Full):  # full of buffers: then the thread is not waiting for one
                 self._empty.put_nowait(None)
             self._thread.join()
+        for channel in (self._empty, self._full):  # 48 MiB that what follows can use
+            with suppress(queue.Empty):
+                while True:
+                    channel.get_nowait()
 
     def __iter__(self) -> Iterator[LoadedChunk]:
         if self._thread is None:
@@ -142,7 +147,7 @@ class ChunkReader:
         else:
             self._full.put(None)
 
-    def _load(self, chunk: Chunk, buffer: bytearray) -> None:
+    def _load(self, chunk: Chunk, buffer: mmap.mmap) -> None:
         started = time.perf_counter()
         view = memoryview(buffer)
         if chunk.has_holes:

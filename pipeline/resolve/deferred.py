@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from musefs.index.counters import Counter, degrade
 from musefs.pipeline.ntfs.content import Geometry
 from musefs.pipeline.ntfs.entry import EntryFacts, ParsedRecord, build_entry, parse_record
-from musefs.pipeline.ntfs.record import SlotState, open_slot
+from musefs.pipeline.ntfs.record import SlotState, open_slot, parse_header
 from musefs.pipeline.ntfs.reference import (
     extension_key,
     finish_entry,
@@ -16,7 +16,8 @@ from musefs.pipeline.ntfs.reference import (
 from musefs.pipeline.parse.stream import KeptRecord
 from musefs.pipeline.resolve.extension_cache import ExtensionCache, ReadRecord
 
-Extensions = dict[tuple[int, int, bool], list[ParsedRecord]]
+Extensions = dict[tuple[int, int, bool], list[tuple[int, bytearray]]]
+"""Raw records by the base that they belong to: parsed, they would take ten times the memory."""
 
 
 class DeferredRecords:
@@ -49,9 +50,9 @@ class DeferredRecords:
         extensions: Extensions = defaultdict(list)
         for number, raw in self._cache.drain(self._read_record):
             if open_slot(raw) is SlotState.RECORD:
-                record = parse_record(number, raw)
-                key = extension_key(record.header.base_reference, record.header.in_use)
-                extensions[key].append(record)
+                header = parse_header(raw)
+                key = extension_key(header.base_reference, header.in_use)
+                extensions[key].append((number, raw))
         return extensions
 
     def _build(self, kept: KeptRecord, extensions: Extensions) -> EntryFacts:
@@ -66,7 +67,7 @@ class DeferredRecords:
         if has_list(record):
             header = record.header
             key = (record.record_number, header.sequence, header.in_use)
-            parts = extensions.pop(key, [])
+            parts = [parse_record(*part) for part in extensions.pop(key, [])]
         entry = build_entry(record, parts)
         finish_entry(entry, self._geometry)
         return entry

@@ -9,6 +9,7 @@ import pyarrow as pa
 from musefs.index.schema.column import Table
 from musefs.index.schema.enums import Namespace
 from musefs.index.schema.volume_tables import CONTENTS, ENTRIES, NAMES, STREAMS
+from musefs.pipeline.ntfs.content import ContentFacts
 from musefs.pipeline.ntfs.entry import EntryFacts, LinkFacts
 from musefs.pipeline.ntfs.reparse import ReparsePoint
 from musefs.pipeline.ntfs.wtf8 import display_text, exact_where_different
@@ -75,13 +76,16 @@ def name_row(entry_id: int, ordinal: int, link: LinkFacts) -> Row:
     }
 
 
-def table_rows(entries: Iterable[tuple[int, EntryFacts]]) -> dict[Table, list[Row]]:
+def table_rows(entries: Iterable[tuple[int, EntryFacts]]) -> list[tuple[Table, list[Row]]]:
     """Return the rows of all four tables."""
-    rows: dict[Table, list[Row]] = {ENTRIES: [], NAMES: [], STREAMS: [], CONTENTS: []}
+    files: list[Row] = []
+    names: list[Row] = []
+    streams: list[Row] = []
+    contents: list[Row] = []
     for entry_id, entry in entries:
-        rows[ENTRIES].append(entry_row(entry_id, entry))
-        rows[NAMES] += [name_row(entry_id, i, link) for i, link in enumerate(entry.links)]
-        rows[STREAMS] += [
+        files.append(entry_row(entry_id, entry))
+        names += [name_row(entry_id, i, link) for i, link in enumerate(entry.links)]
+        streams += [
             {
                 "entry_id": entry_id,
                 "name": display_text(stream.utf16),
@@ -92,13 +96,11 @@ def table_rows(entries: Iterable[tuple[int, EntryFacts]]) -> dict[Table, list[Ro
             for stream in entry.streams
         ]
         if entry.content is not None:
-            rows[CONTENTS].append(_content_row(entry_id, entry))
-    return rows
+            contents.append(_content_row(entry_id, entry.content))
+    return [(ENTRIES, files), (NAMES, names), (STREAMS, streams), (CONTENTS, contents)]
 
 
-def _content_row(entry_id: int, entry: EntryFacts) -> Row:
-    content = entry.content
-    assert content is not None  # noqa: S101 - the caller checked; said for the type checkers
+def _content_row(entry_id: int, content: ContentFacts) -> Row:
     return {
         "entry_id": entry_id,
         "kind": content.kind.value,
@@ -113,11 +115,11 @@ def _content_row(entry_id: int, entry: EntryFacts) -> Row:
     }
 
 
-def batches_of(rows: dict[Table, list[Row]]) -> list[tuple[Table, pa.RecordBatch]]:
+def batches_of(rows: list[tuple[Table, list[Row]]]) -> list[tuple[Table, pa.RecordBatch]]:
     """Return the rows as batches, without the tables that have none."""
     return [
         (table, pa.RecordBatch.from_pylist(lines, schema=table.arrow_schema))
-        for table, lines in rows.items()
+        for table, lines in rows
         if lines
     ]
 

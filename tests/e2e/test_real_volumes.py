@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from support.scanning import assert_equivalent, shared_data, stream, unpack_sparse
 
+from musefs.index.counters import Counter
 from musefs.pipeline.ntfs.wtf8 import exact_bytes
 from musefs.pipeline.records import RecordOptions
 from musefs.pipeline.volume.device import DeviceVolume
 
 SHARED = shared_data()
-pytestmark = pytest.mark.skipif(SHARED is None, reason="the folder with real volumes is not here")
+pytestmark = [
+    pytest.mark.skipif(SHARED is None, reason="the folder with real volumes is not here"),
+    pytest.mark.expected_degradations(*Counter),
+]
 VOLUMES = ["charlie", "ntfs-lastaccess", "ntfs-ptrn", "tiny_partition", "windows_volume"]
 
 

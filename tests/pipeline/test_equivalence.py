@@ -29,6 +29,9 @@ from support.scanning import assert_equivalent, saved, stream
 from musefs.index.counters import Counter
 from musefs.pipeline.records import RecordOptions
 
+pytestmark = pytest.mark.expected_degradations(*Counter)
+"""Every kind of damage is on purpose here, and its count is compared."""
+
 LONE = "\udc80"
 
 

@@ -99,6 +99,7 @@ def refuse(_: Callable[[], None]) -> threading.Thread:
 
 
 @pytest.mark.expected_degradations(Counter.SCAN_PIPELINE_FALLBACKS)
+@pytest.mark.expected_degradations(Counter.SCAN_PIPELINE_FALLBACKS)
 def test_f8_without_a_thread_the_same_chunks_are_read_inline() -> None:
     """F8: scan_pipeline_fallbacks is 1, the rows are the same, nothing is silent."""
     content = bytes(range(256)) * 40
@@ -139,6 +140,7 @@ def test_f15_a_failing_source_surfaces_and_ends_the_thread(volume: MemoryVolume)
     assert IO_THREAD_NAME not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.expected_degradations(Counter.UNREADABLE_RECORDS)
 @pytest.mark.expected_degradations(Counter.UNREADABLE_RECORDS)
 def test_b17_bad_sectors_cost_their_records_only() -> None:
     content = b"\x01" * (64 * RECORD)

@@ -91,7 +91,7 @@ def reference(volume: Volume, *, deleted: bool = False) -> ReferenceScan:
 def reference_rows(scan: ReferenceScan) -> dict[str, list[Row]]:
     """The reference's rows by table name."""
     rows = table_rows(enumerate(scan.entries))
-    return {table.name: lines for table, lines in rows.items() if lines}
+    return {table.name: lines for table, lines in rows if lines}
 
 
 def key(row: Row) -> tuple[Any, ...]:
