@@ -272,7 +272,7 @@ def _table(columns: Sequence[Sequence[object]], names: Sequence[str]) -> "pa.Tab
         pa.array(column, kinds.get(name, pa.string()))
         for name, column in zip(names, columns, strict=True)
     ]
-    return pa.table(arrays, names=list(names))
+    return pa.Table.from_arrays(arrays, names=list(names))
 
 
 def _report(changes: Sequence[TagChange], output: Output, *, dry_run: bool) -> None:

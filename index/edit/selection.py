@@ -35,10 +35,11 @@ def _translate(piece: str) -> str:
             return "[^/]*"
         case "?":
             return "[^/]"
-    if len(piece) > 1:
-        inside = piece[1:-1].replace("\\", "\\\\")
-        return "[" + re.sub("^!", "^", inside) + "]"
-    return re.escape(piece)
+        case _ if len(piece) > 1:
+            inside = piece[1:-1].replace("\\", "\\\\")
+            return "[" + re.sub("^!", "^", inside) + "]"
+        case _:
+            return re.escape(piece)
 
 
 def select(con: "duckdb.DuckDBPyConnection", selection: Selection) -> int:

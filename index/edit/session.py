@@ -6,7 +6,7 @@ triggers logged, so a dry run shows exactly what the real one does, and then rol
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ def holding(
     read_only: bool,
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> "Iterator[duckdb.DuckDBPyConnection]":
+) -> "Generator[duckdb.DuckDBPyConnection]":
     """Hold the index, waiting a little for whoever holds it now."""
     give_up_at = clock() + BUSY_SECONDS
     while True:
@@ -66,9 +66,8 @@ class EditSession:
 
     def __init__(self, con: "duckdb.DuckDBPyConnection") -> None:
         self.con = con
-        ((self._last_set,),) = con.execute(
-            "SELECT coalesce(max(change_set), 0) FROM edits"
-        ).fetchall()
+        ((last,),) = con.execute("SELECT coalesce(max(change_set), 0) FROM edits").fetchall()
+        self._last_set = int(last)
         # other clients may have written ARTIST; keys are lower case for everybody who reads them
         con.execute("UPDATE tags SET key = lower(key) WHERE key <> lower(key)")
 
@@ -157,7 +156,7 @@ class EditSession:
 
 
 @contextmanager
-def editing(path: Path, *, dry_run: bool) -> Iterator[EditSession]:
+def editing(path: Path, *, dry_run: bool) -> Generator[EditSession]:
     """Hold the index for writing; what the block did is committed, or rolled back on a dry run."""
     with holding(path, read_only=False) as con:
         con.execute("BEGIN")

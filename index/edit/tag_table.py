@@ -7,10 +7,10 @@ empty value in CSV, an empty list in JSON, removes the key.
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from musefs.index.edit.plan import TableFormat
 from musefs.index.edit.vocabulary import MAX_KEY_CHARACTERS, normalise
@@ -39,7 +39,7 @@ def table_format(path: Path, asked: TableFormat | None) -> TableFormat:
 
 
 @contextmanager
-def _opened(path: Path, mode: str, standard: TextIO) -> Iterator[TextIO]:
+def _opened(path: Path, mode: Literal["r", "w"], standard: TextIO) -> Generator[TextIO]:
     if str(path) == "-":
         yield standard
         return

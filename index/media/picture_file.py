@@ -26,7 +26,8 @@ def picture_facts(data: bytes) -> PictureFacts | None:
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg(data)
     if data[:6] in (b"GIF87a", b"GIF89a") and len(data) >= 10:
-        return PictureFacts("image/gif", *struct.unpack("<HH", data[6:10]), 8)
+        width, height = struct.unpack("<HH", data[6:10])
+        return PictureFacts("image/gif", width, height, 8)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _webp(data)
     if data.startswith(b"BM") and len(data) >= 30:

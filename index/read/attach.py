@@ -5,7 +5,7 @@ path was replaced, while ATTACH sees the new one (measured; decision D6).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def check_schema(con: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None
 @contextmanager
 def attached(
     path: Path, *, alias: str = "idx", read_only: bool = True, threads: int | None = None
-) -> Iterator[duckdb.DuckDBPyConnection]:
+) -> Generator[duckdb.DuckDBPyConnection]:
     """Hold an index for the length of a block; unqualified names mean its tables."""
     con = connect_memory(threads)
     try:

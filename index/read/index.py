@@ -10,7 +10,7 @@ Each call opens the file, copies its answer out and closes it, so that a scan or
 in between. `with open_index(path) as index:` holds one state for a series of questions instead.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +40,7 @@ class Index:
         self._holder: AbstractContextManager[duckdb.DuckDBPyConnection] | None = None
 
     @contextmanager
-    def _connection(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+    def _connection(self) -> "Generator[duckdb.DuckDBPyConnection]":
         if self._held is not None:
             # a cursor each: a connection with an open result refuses other questions
             with self._held.cursor() as cursor:
@@ -53,15 +53,14 @@ class Index:
     def arrow(self, query: str, parameters: Parameters = None) -> "pa.Table":
         """Run SQL and return an Arrow table."""
         with self._connection() as con:
-            return con.sql(query, params=parameters).to_arrow_table()
+            table: pa.Table = con.sql(query, params=parameters).to_arrow_table()
+            return table
 
     def sql(self, query: str, parameters: Parameters = None) -> "pl.DataFrame":
         """Run SQL and return a polars frame."""
         import polars as pl
 
-        frame = pl.from_arrow(self.arrow(query, parameters))
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a table never becomes a Series
-        return frame
+        return pl.DataFrame(self.arrow(query, parameters))
 
     def _from(self, view: str, where: str | None, limit: int | None) -> "pl.DataFrame":
         condition = f" WHERE ({where}\n)" if where else ""

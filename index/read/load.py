@@ -7,8 +7,9 @@ anything may have changed; `load_update` then replays the change log, and when t
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.types as pa_types
@@ -139,8 +140,8 @@ def _differing(con: "duckdb.DuckDBPyConnection", was: "pa.Table", now: "pa.Table
     """Return the tracks whose rows differ, by a 64-bit hash of each row, summed over a track."""
     # as text: dictionaries of two loads number the same words differently
     columns = ", ".join(
-        f"{quote_name(f.name)}::VARCHAR" if pa_types.is_dictionary(f.type) else quote_name(f.name)
-        for f in was.schema
+        f"{quote_name(name)}::VARCHAR" if pa_types.is_dictionary(kind) else quote_name(name)
+        for name, kind in zip(was.schema.names, was.schema.types, strict=True)
     )
     con.register("was", was)
     con.register("now", now)
@@ -180,7 +181,8 @@ def _choose(con: "duckdb.DuckDBPyConnection", condition: str) -> None:
 def _choose_ids(
     con: "duckdb.DuckDBPyConnection", track_ids: Iterable[int], states: Sequence[str]
 ) -> None:
-    con.register("wanted", pa.table({"track_id": pa.array(sorted(track_ids), pa.int64())}))
+    ids = pa.array(sorted(track_ids), pa.int64())
+    con.register("wanted", pa.Table.from_arrays([ids], names=["track_id"]))
     listed = ", ".join(quote_text(state) for state in states)
     _choose(con, f"track_id IN (FROM wanted) AND state::VARCHAR IN ({listed})")
     con.unregister("wanted")
@@ -215,12 +217,10 @@ def _load(
 
 
 def _volume(con: "duckdb.DuckDBPyConnection") -> VolumeFacts | None:
-    rows = con.execute(
-        "SELECT kind::VARCHAR, source, partition_offset, root_path, serial, label, "
-        "bytes_per_sector, bytes_per_cluster, bytes_per_record, total_bytes, mft_runs FROM volumes"
-    ).fetchall()
-    if not rows:
+    names = [field.name for field in fields(VolumeFacts)]
+    row = con.sql(f"SELECT {', '.join(names)} FROM volumes").to_arrow_table().to_pylist()
+    if not row:
         return None
-    row = rows[0]
-    runs = tuple((run["offset"], run["length"]) for run in row[-1] or ())
-    return VolumeFacts(*row[:-1], runs)
+    facts: dict[str, Any] = row[0]  # the columns of the table volumes, by name
+    runs = facts.pop("mft_runs") or ()
+    return VolumeFacts(**facts, mft_runs=tuple((run["offset"], run["length"]) for run in runs))

@@ -189,7 +189,8 @@ def _day(compiler: _Compiler, text: str) -> tuple[datetime, datetime]:
         return start, start + timedelta(days=1)
     try:
         numbers = [int(part) for part in text.split("-")]
-        start = datetime(*[*numbers, 1, 1][:3])
+        year, month, day = [*numbers, 1, 1][:3]
+        start = datetime(year, month, day)
         if len(numbers) == 1:
             return start, start.replace(year=start.year + 1)
         if len(numbers) == 2:

@@ -177,18 +177,17 @@ class IndexWriter:
     def sync(self) -> None:
         """Flush, and retry a sync that failed in an earlier round."""
         self.flush()
-        for _ in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             if not self._needs_sync:
                 return
             report = self._worker.wait(self._worker.sync())
             self._needs_sync = report.sync_error is not None
-            if report.sync_error is not None:
-                self._count_sync_failure(report.sync_error)
-                if not may_retry(report.sync_error):
-                    break
-                last = report.sync_error
-        if self._needs_sync:
-            raise explain_write_error(last, self.path) from last
+            error = report.sync_error
+            if error is None:
+                return
+            self._count_sync_failure(error)
+            if attempt == ATTEMPTS or not may_retry(error):
+                raise explain_write_error(error, self.path) from error
 
     def execute(self, work: "Callable[[duckdb.DuckDBPyConnection], T]") -> T:
         """Flush, then run `work` on the writer's connection and return its result."""
