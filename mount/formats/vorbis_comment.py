@@ -9,18 +9,15 @@ import re
 import polars as pl
 
 from musefs.index.counters import Counter, degrade
-from musefs.index.edit.vocabulary import WORDS, vorbis_field
+from musefs.index.edit.vocabulary import vorbis_field
 from musefs.mount.formats.columns import LibraryColumns, per_track
 from musefs.mount.formats.source import TrackSource
 
 VENDOR = b"musefs"
 EMPTY_COMMENT_BYTES = 4 + len(VENDOR) + 4
 
-_FIELD_NAME = r"^[\x20-\x3C\x3E-\x7D]+$"
-"""What the format allows: printable ASCII without `=` and `~`."""
-_OTHER_LENGTHS = {word.key: len(word.vorbis) for word in WORDS if len(word.vorbis) != len(word.key)}
-"""Fields that are longer or shorter than their keys; all others differ in case alone."""
-_is_field_name = re.compile(_FIELD_NAME[:-1] + r"\Z").match
+_is_field_name = re.compile(r"[\x20-\x3C\x3E-\x7D]+\Z").match
+"""Printable ASCII without `=` and `~`, which is all that the format allows."""
 
 
 def comment_body(source: TrackSource, extra_entries: int = 0) -> bytes:
@@ -47,14 +44,21 @@ def comment_body(source: TrackSource, extra_entries: int = 0) -> bytes:
 def comment_lengths(columns: LibraryColumns) -> pl.LazyFrame:
     """Return track_id and comment_bytes for the tracks with tags: what `comment_body` makes.
 
-    A track without a row has EMPTY_COMMENT_BYTES.
+    A track without a row has EMPTY_COMMENT_BYTES. Each key is looked at once, not each row.
     """
-    kept = columns.tags.lazy().filter(pl.col("key").str.contains(_FIELD_NAME))
-    name = pl.col("key").str.len_bytes().cast(pl.Int64)
-    if _OTHER_LENGTHS:
-        name = pl.col("key").replace_strict(_OTHER_LENGTHS, default=name, return_dtype=pl.Int64)
-    entry = 4 + name + 1 + pl.col("value").str.len_bytes()
-    return per_track(kept, entry, "entry_bytes").select(
+    keys = columns.tags.get_column("key")
+    if keys.dtype == pl.String:
+        keys = keys.cast(pl.Categorical)
+    used = keys.unique()
+    codes: list[int] = used.to_physical().to_list()
+    overhead: list[int | None] = [None] * (max(codes, default=0) + 1)
+    for code, key in zip(codes, used.cast(pl.String).to_list(), strict=True):
+        if _is_field_name(key):
+            overhead[code] = 4 + len(vorbis_field(key)) + 1
+    of_key = pl.Series(overhead, dtype=pl.Int64).gather(keys.to_physical())
+    rows = columns.tags.lazy().select("track_id", "value", of_key.alias("overhead"))
+    entry = pl.col("value").str.len_bytes().cast(pl.Int64) + pl.col("overhead")
+    return per_track(rows, entry, "entry_bytes").select(
         "track_id", (pl.col("entry_bytes") + EMPTY_COMMENT_BYTES).alias("comment_bytes")
     )
 
