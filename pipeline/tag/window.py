@@ -29,7 +29,16 @@ Piece = tuple[int, int, bytes]
 class Window:
     """A positioned reader of one content that keeps what it read last."""
 
-    __slots__ = ("_head", "_head_end", "_last_end", "_pieces", "_read_at", "bytes_read", "size")
+    __slots__ = (
+        "_head",
+        "_head_end",
+        "_last_end",
+        "_last_first",
+        "_pieces",
+        "_read_at",
+        "bytes_read",
+        "size",
+    )
 
     def __init__(
         self,
@@ -44,7 +53,7 @@ class Window:
         self._head = pieces[0][2] if pieces else read_at(0, min(size, head_bytes))
         self._head_end = len(self._head)
         self._pieces = list(pieces[1:])
-        self._last_end = self._head_end
+        self._last_first, self._last_end = 0, self._head_end
         self.bytes_read = self._head_end + sum(end - first for first, end, _ in self._pieces)
 
     @property
@@ -78,16 +87,17 @@ class Window:
         if offset < self._head_end:
             known = self._head[offset:]
             return known + self.read_at(self._head_end, length - len(known))
-        first = offset
-        follows = 0 <= offset - self._last_end < _NEAR_BYTES
-        wanted = max(length, AHEAD_BYTES if follows else STEP_BYTES)
-        if first + wanted > self.size:
-            first = max(self._head_end, self.size - wanted)
-        data = self._read_at(first, min(wanted + offset - first, self.size - first))
+        near = self._last_first <= offset < self._last_end + _NEAR_BYTES
+        first, wanted = offset, max(length, AHEAD_BYTES if near else STEP_BYTES)
+        if first + wanted > self.size - AHEAD_BYTES and wanted <= AHEAD_BYTES:
+            first = max(self._head_end, min(first, self.size - AHEAD_BYTES))
+            wanted = self.size - first  # the end is asked for several times: all of it at once
+        data = self._read_at(first, min(wanted, self.size - first))
         self.bytes_read += len(data)
-        self._last_end = first + len(data)
-        if wanted > STEP_BYTES:
-            if len(self._pieces) >= KEPT_PIECES:
-                del self._pieces[0]
-            self._pieces.append((first, self._last_end, data))
+        if self._pieces and self._last_end - self._last_first <= STEP_BYTES:
+            del self._pieces[0]  # of hops only the last is kept
+        elif len(self._pieces) >= KEPT_PIECES:
+            del self._pieces[-1]
+        self._last_first, self._last_end = first, first + len(data)
+        self._pieces.insert(0, (first, self._last_end, data))
         return data[offset - first : offset - first + length]
