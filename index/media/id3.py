@@ -47,12 +47,12 @@ _LAST_PICTURE_TYPE = 20
 class Id3Parts:
     """What is carried over from the tags of one file."""
 
-    blocks: list[Block] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list[Block])
+    pictures: list[Picture] = field(default_factory=list[Picture])
     has_popularity: bool = False
     tags: int = 0
     """ID3v2 tags that were walked."""
-    texts: list[tuple[int, StoredFrame]] = field(default_factory=list)
+    texts: list[tuple[int, StoredFrame]] = field(default_factory=list[tuple[int, StoredFrame]])
     """Frames that are read as tags, each with the number of its tag, for who reads tags."""
 
 

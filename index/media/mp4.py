@@ -35,17 +35,17 @@ class _Found:
 
     ftyp: Atom | None = None
     moov: Atom | None = None
-    mdats: list[Atom] = field(default_factory=list)
-    others: list[Atom] = field(default_factory=list)
+    mdats: list[Atom] = field(default_factory=list[Atom])
+    others: list[Atom] = field(default_factory=list[Atom])
 
 
 @dataclass(slots=True)
 class Mp4Parts:
     """What who reads tags needs of the same walk."""
 
-    items: list[Atom] = field(default_factory=list)
+    items: list[Atom] = field(default_factory=list[Atom])
     """Items of the tag list."""
-    tracks: list[Atom] = field(default_factory=list)
+    tracks: list[Atom] = field(default_factory=list[Atom])
     reader: AtomReader | None = None
 
 
