@@ -1,5 +1,6 @@
 """MP4 as served: golden bytes, and real files read back by mutagen, ffmpeg and ffprobe."""
 
+import io
 import json
 import random
 import subprocess
@@ -24,10 +25,12 @@ from support.tracks import (
 )
 
 from musefs.index.counters import Counter, fresh_tally
-from musefs.index.errors import MediaFormatError
+from musefs.index.edit.vocabulary import freeform_name
+from musefs.index.errors import BackingChangedError, MediaFormatError
 from musefs.index.media import mp4
 from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Picture, Span
 from musefs.mount.formats.layout import read_layout
+from musefs.mount.formats.mp4_keys import Kind, atom_plan
 from musefs.mount.formats.reading import ReadContext
 from musefs.mount.formats.source import ServedPicture, TrackSource
 from musefs.mount.formats.synthesise import synthesise
@@ -221,6 +224,23 @@ def test_any_tags_have_the_size_of_the_columns(
     assert sizes_of([source]) == [synthesise(source).size]
 
 
+@given(tags=any_tags())
+def test_any_tags_read_back(tags: Tags, audio_library: Path) -> None:
+    original = (audio_library / "mp4/no-tags.m4a").read_bytes()
+    served = serve(source_of(anatomy_of(original), len(original), tags), original)
+    found = MP4(io.BytesIO(served)).tags or {}
+    wanted: dict[str, list[str]] = {}
+    for key in sorted(tags):
+        plan = atom_plan(key)
+        if plan.kind is Kind.TEXT:
+            wanted[plan.atom.decode("latin-1")] = tags[key]
+        elif plan.kind is Kind.FREEFORM:
+            name = freeform_name(key).encode().decode("latin-1")
+            wanted.setdefault(f"----:com.apple.iTunes:{name}", []).extend(tags[key])
+    for name, values in wanted.items():
+        assert [v if isinstance(v, str) else v.decode() for v in found[name]] == values
+
+
 @given(any_tags())
 def test_any_tags_are_whole_items(tags: Tags) -> None:
     items = items_of(tags)
@@ -262,3 +282,20 @@ def test_a_picture_outside_of_the_original_is_an_error_with_its_path() -> None:
     outside = ServedPicture(Picture(100, (Span(len(BODY) - 50, 100),)))
     with pytest.raises(MediaFormatError, match=r"^/track: bytes .* outside of the original"):
         synthesise(small({}, (outside,)))
+
+
+def test_an_original_that_became_shorter_is_an_error_and_never_zeros() -> None:
+    table = Block(BlockKind.MP4_CHUNK_OFFSETS, "stco", 8, (Span(180, 8),))
+    layout = synthesise(small({}, (), (table,)))
+    context = ReadContext(MemoryContent(BODY[:181]))
+    with pytest.raises(BackingChangedError):
+        read_layout(layout, 0, layout.size, context)
+
+
+def test_an_offset_that_its_table_cannot_hold_is_an_error() -> None:
+    """The index says one thing and the original another: an error, not a wrong offset."""
+    table = Block(BlockKind.MP4_CHUNK_OFFSETS, "stco", 8, (Span(180, 8),))
+    layout = synthesise(small({"title": ["x" * 99]}, (), (table,)))
+    context = ReadContext(MemoryContent(BODY[:180] + b"\xff" * 20))
+    with pytest.raises(MediaFormatError, match="does not fit"):
+        read_layout(layout, 0, layout.size, context)
