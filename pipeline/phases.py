@@ -35,6 +35,14 @@ class PhaseTimes:
     bytes: int
 
 
+@dataclass(slots=True)
+class Done:
+    """What a timed body handled."""
+
+    items: int = 0
+    bytes: int = 0
+
+
 class PhaseClock:
     """Collects work from any thread."""
 
@@ -72,13 +80,14 @@ class PhaseClock:
             self._phases[phase] = [first, end, busy_seconds, items, 0]
 
     @contextmanager
-    def timed(self, phase: Phase, *, items: int = 0, length: int = 0) -> Iterator[None]:
-        """Note the body as work of `phase`."""
+    def timed(self, phase: Phase) -> Iterator["Done"]:
+        """Note the body as work of `phase`; it may say how much it did."""
         started = time.perf_counter()
+        done = Done()
         try:
-            yield
+            yield done
         finally:
-            self.add(phase, started, items=items, length=length)
+            self.add(phase, started, items=done.items, length=done.bytes)
 
     def report(self) -> list[PhaseTimes]:
         """Return the phases that did anything, in their order."""

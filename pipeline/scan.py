@@ -12,11 +12,11 @@ import threading
 import time
 import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -38,8 +38,15 @@ from musefs.pipeline.volume.opening import DirectorySource, VolumeSource, open_s
 from musefs.pipeline.volume_row import directory_row, ntfs_row
 from musefs.pipeline.walk.walker import Walk, WalkOptions
 
+if TYPE_CHECKING:
+    from musefs.pipeline.tag.sources import BytesSource
+    from musefs.pipeline.tag.stage import TagProgress
+
 MAX_WORKERS = 8
 """More parse threads than this only wait for the writer; each has buffers of its own."""
+
+_TOLD = ("candidates", "unchanged", "read", "new", "moved", "missing", "pruned", "failed")
+"""What of the tag stage's report the summary repeats."""
 
 
 @dataclass(slots=True)
@@ -56,6 +63,7 @@ class ScanRun:
     started_at: datetime
     records: int = 0
     bytes_read: int = 0
+    tracks: dict[str, int] = field(default_factory=dict[str, int])
 
     def append(self, table: Table, batch: pa.RecordBatch) -> None:
         """Count a batch and hand it to the writer; waits while the writer's queue is full."""
@@ -122,6 +130,10 @@ def _scan_volume(source: VolumeSource, state: ScanRun) -> None:
         totals = scan_records(volume, layout, state.append, options, state.clock, advance)
     state.census.formats = totals.formats
     state.records, state.bytes_read = totals.records, totals.bytes
+    if _wants_tracks(state):
+        from musefs.pipeline.tagging import volume_bytes
+
+        _tag(state, volume_bytes(volume, layout, plan.root))
 
 
 def _workers() -> int:
@@ -140,6 +152,33 @@ def _scan_directory(source: DirectorySource, state: ScanRun) -> None:
                 step.advance(batch.num_rows)
                 state.records += batch.num_rows
         state.clock.add(Phase.READ, started, items=state.records)
+    if _wants_tracks(state):
+        from musefs.pipeline.tag.sources import MountedSource
+
+        _tag(state, MountedSource(source.path))
+
+
+def _wants_tracks(state: ScanRun) -> bool:
+    """Without tags and without a former index there are no tracks: polars is not even loaded."""
+    return state.plan.tags or state.writer.previous is not None
+
+
+def _tag(state: ScanRun, source: "BytesSource | None") -> None:
+    from musefs.pipeline.tagging import TagWork, tag_files
+
+    with state.progress.step("tag", "files") as step, state.clock.timed(Phase.TAG) as done:
+        seen = [0, 0]
+
+        def advance(now: "TagProgress") -> None:
+            step.expect(now.total)
+            step.advance(now.done - seen[0], bytes_done=now.bytes_read - seen[1])
+            seen[:] = now.done, now.bytes_read
+
+        report = tag_files(
+            TagWork(state.plan, state.writer, source, state.append, advance, state.cancelled.is_set)
+        )
+        done.items, done.bytes = report.read, report.bytes_read
+    state.tracks = {name: count for name, count in asdict(report).items() if name in _TOLD}
 
 
 def _publish(state: ScanRun, kind: VolumeKind, tally: Tally) -> ScanReport:
@@ -166,7 +205,7 @@ def _publish(state: ScanRun, kind: VolumeKind, tally: Tally) -> ScanReport:
         census=state.census,
         counts=dict(tally.snapshot()),
         phases=clock.report(),
-        tracks={},
+        tracks=state.tracks,
     )
 
 

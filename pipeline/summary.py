@@ -109,7 +109,7 @@ def _found(report: ScanReport) -> list[tuple[str, str, str]]:
         ("hard links", census.hard_links, ""),
         ("streams", census.rows.get("streams", 0), ""),
         *((f"audio .{text}", n, format_bytes(size)) for text, n, size in report.audio()),
-        *((f"tracks {what}", count, "") for what, count in report.tracks.items()),
+        *((f"tracks {what}", count, "") for what, count in report.tracks.items() if count),
     ]
     return [(what, f"{count:,}", size) for what, count, size in rows]
 
