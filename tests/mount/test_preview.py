@@ -7,6 +7,7 @@ import pytest
 from support.index_rows import rows, scanned_tags
 
 from musefs.index.command.run import Program, main
+from musefs.index.counters import Counter
 from musefs.index.errors import ExitCode
 from musefs.index.schema.library_tables import TRACKS
 from musefs.index.write import IndexWriter
@@ -60,6 +61,7 @@ def test_the_limit_cuts_the_list_of_paths(index: Path, capsys: pytest.CaptureFix
     assert "... and 2 more" in capsys.readouterr().out
 
 
+@pytest.mark.expected_degradations(Counter.TRACKS_SKIPPED)
 def test_m34_skipped_tracks_with_reasons(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """M34: why a track is shown nowhere; fields that no track has."""
     dry_run(
