@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from musefs.mount.tree.columns import Int32s, Int64s, TreeColumns
-from musefs.mount.tree.components import normalise_paths
+from musefs.mount.tree.components import normalise_paths, split_column
 from musefs.mount.tree.folding import fold_column
 from musefs.mount.tree.inodes import (
     INODE_BITS,
@@ -26,30 +26,23 @@ from musefs.mount.tree.inodes import (
     settle_clashes,
 )
 from musefs.mount.tree.naming import LOOKS_SUFFIXED, Wish, assign_names
-from musefs.mount.tree.placement import order_expression
+from musefs.mount.tree.placement import LeafKind, order_expression
 
 _NO_DIRECTORY: Final = -1
 _ROOT_ORDER: Final = 0
 
 
-def _split(column: str) -> tuple[pl.Expr, pl.Expr]:
-    """Split paths into everything before the last slash ('' if none) and what follows it."""
-    path = pl.col(column)
-    leaf = path.str.split("/").list.last()
-    room = (path.str.len_bytes() - leaf.str.len_bytes()).cast(pl.Int64) - 1
-    folder = path.cast(pl.Binary).bin.slice(0, room.clip(lower_bound=0)).cast(pl.String)
-    return folder, leaf
-
-
 def _leaves(placements: pl.DataFrame, *, case_insensitive: bool) -> pl.DataFrame:
     """Return shown placements as (folder, folder_key, name, order, row, version)."""
     path = normalise_paths(placements["path"], case_insensitive=case_insensitive)
+    own = pl.when(pl.col("kind") == int(LeafKind.METRICS)).then(pl.col("path"))
+    path = placements.select(own.otherwise(path).alias("path")).to_series()
     frame = placements.with_columns(path, order_expression())
     if path.null_count() or (path.str.len_bytes() == 0).any():
         frame = frame.filter(pl.col("path").str.len_bytes() > 0)
     if frame["order"].n_unique() < len(frame):  # a track in several places may want one twice
         frame = frame.unique(["order", "path"], keep="first", maintain_order=True)
-    folder, leaf = _split("path")
+    folder, leaf = split_column("path")
     frame = frame.select(folder.alias("folder"), leaf.alias("name"), "order", "row", "version")
     key = fold_column(frame["folder"]) if case_insensitive else frame["folder"]
     return frame.with_columns(key.alias("folder_key"))
@@ -79,7 +72,7 @@ def _folders(leaves: pl.DataFrame, *, case_insensitive: bool) -> list[pl.DataFra
     for depth in range(max(by_depth, default=-1), -1, -1):
         level = by_depth.get(depth, direct.clear()).drop("depth")
         if below is not None:
-            parent = _split("folder")[0].alias("folder")
+            parent = split_column("folder")[0].alias("folder")
             up = below.select("folder_key", parent, "order")
             key = fold_column(up["folder"]) if case_insensitive else up["folder"]
             up = up.with_columns(key.alias("folder_key")).select(level.columns)
@@ -97,7 +90,7 @@ def _index_folders(levels: list[pl.DataFrame], *, case_insensitive: bool) -> pl.
     indexed: list[pl.DataFrame] = []
     first = 1
     for level in levels:
-        parent_folder, name = _split("folder")
+        parent_folder, name = split_column("folder")
         frame = level.with_columns(parent_folder.alias("parent_key"), name.alias("name"))
         if case_insensitive:
             frame = frame.with_columns(fold_column(frame["parent_key"]))

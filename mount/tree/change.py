@@ -313,8 +313,9 @@ def change_tree(tree: Tree, orders: Iterable[int], placements: pl.DataFrame) -> 
         change.remove(node)
     columns = placements.select("path", "kind", "identity", "row", "version")
     for path, kind, identity, row, version in columns.iter_rows():
-        normal = normalise_path(path) if path else None
-        if normal is not None:
+        is_ours = kind == int(LeafKind.METRICS)  # the only one with a right to the reserved name
+        normal = path if is_ours or not path else normalise_path(path)
+        if normal:
             change.add(normal.encode(), order_of(LeafKind(kind), identity), row, version)
     if not change.settle():
         return _rebuilt(tree, wanted, placements)

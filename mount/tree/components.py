@@ -84,3 +84,12 @@ def normalise_paths(paths: pl.Series, *, case_insensitive: bool = False) -> pl.S
         normalise_path(path, case_insensitive=case_insensitive) for path in paths.gather(positions)
     ]
     return paths.clone().scatter(positions, pl.Series(treated, dtype=pl.String))
+
+
+def split_column(column: str) -> tuple[pl.Expr, pl.Expr]:
+    """Split paths into everything before the last slash ('' if none) and what follows it."""
+    path = pl.col(column)
+    leaf = path.str.split("/").list.last()
+    room = (path.str.len_bytes() - leaf.str.len_bytes()).cast(pl.Int64) - 1
+    folder = path.cast(pl.Binary).bin.slice(0, room.clip(lower_bound=0)).cast(pl.String)
+    return folder, leaf

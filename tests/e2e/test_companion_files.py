@@ -1,0 +1,54 @@
+"""Files beside tracks, found in an index that a real scan made."""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from musefs.mount.companions.files import load_companion_files
+from musefs.mount.companions.planning import plan_companions
+from musefs.mount.naming import Naming, library_frames
+from musefs.mount.plan import ExtrasPlan, NamingPlan
+from musefs.mount.selection import load_selected
+from musefs.mount.tree.placement import LeafKind
+from musefs.mount.tree.tree import Tree
+from musefs.pipeline import cli
+
+
+@pytest.fixture
+def index(tmp_path: Path, audio_library: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An index of a folder with one real album, its booklet, a cue sheet, and other things."""
+    music = tmp_path / "music"
+    album = music / "rips" / "a1"
+    album.mkdir(parents=True)
+    source = next(audio_library.rglob("*.flac"))
+    shutil.copy(source, album / "track01.flac")
+    for name in ("booklet.pdf", "track01.cue", ".hidden.pdf", "empty.log", "virus.exe"):
+        (album / name).write_bytes(b"" if name == "empty.log" else b"x")
+    (music / "mix.m3u").write_bytes(b"rips/a1/track01.flac\n")
+    (music / "alone.pdf").write_bytes(b"x")
+    path = tmp_path / "index.duckdb"
+    monkeypatch.setattr("sys.argv", ["musefs-scan", str(music), "--out", str(path), "--quiet"])
+    assert cli.main() == 0
+    return path
+
+
+def test_files_beside_tracks_are_found_and_relocated(index: Path) -> None:
+    """Issue 5, item 5: sidecars of real folders; hidden, empty and foreign files are not."""
+    found = load_companion_files(index)
+    assert set(found["name"]) == {"booklet.pdf", "track01.cue", "mix.m3u"}
+    (mix,) = found.filter(pl.col("name") == "mix.m3u").to_dicts()
+    assert mix["path_bytes"] == b"/mix.m3u"
+    assert (mix["folder"], mix["size"], mix["extension"]) == ("/", 21, "m3u")
+    tracks, tags = library_frames(load_selected(index, None))
+    placements = Naming.from_plan(NamingPlan("Artist/Album/Song")).place(tracks, tags)
+    art = pl.DataFrame(load_selected(index, None).art.rows)
+    plan = plan_companions(placements, tracks, tags, art, found, ExtrasPlan(covers=False))
+    tree = Tree.build(pl.concat([placements, plan.placements]))
+    shown = [
+        tree.path(node).decode()
+        for node in range(tree.node_count)
+        if tree.kind(node) is LeafKind.SIDECAR
+    ]
+    assert sorted(shown) == ["Artist/Album/Song.cue", "Artist/Album/booklet.pdf"]

@@ -1,0 +1,194 @@
+"""Covers, lyrics, sidecars and playlists in the tree (issue 5, item 5)."""
+
+from typing import Any
+
+import polars as pl
+from support.library_rows import Tags, frame, library
+
+from musefs.index.schema.library_tables import ART
+from musefs.mount.companions.files import FILE_SCHEMA
+from musefs.mount.companions.lyrics import lyrics_body
+from musefs.mount.companions.planning import CompanionPlan, plan_companions
+from musefs.mount.companions.playlists import (
+    parse_playlist,
+    plan_playlist,
+    served_paths,
+    write_playlist,
+)
+from musefs.mount.naming import Naming
+from musefs.mount.plan import ExtrasPlan, NamingPlan
+from musefs.mount.tree.placement import PLACEMENT_SCHEMA, LeafKind
+from musefs.mount.tree.tree import Tree
+
+TRACKS: list[Tags] = [
+    {"@path": "/M/a/01.flac", "artist": "A", "album": "X", "title": "one", "lyrics": "la\r\nla"},
+    {"@path": "/M/a/02.flac", "artist": "A", "album": "X", "title": "two"},
+    {"@path": "/M/b/1.mp3", "artist": "B", "album": "Y", "title": "three", "discnumber": "1"},
+    {"@path": "/M/b/2.mp3", "artist": "B", "album": "Y", "title": "four", "discnumber": "2"},
+    {"@path": "/In/x.mp3", "artist": "C", "album": "P", "title": "five"},
+    {"@path": "/In/y.mp3", "artist": "D", "album": "Q", "title": "six"},
+    {"@path": "/In/z.mp3", "artist": "D", "album": "R", "title": "six"},
+]
+TEMPLATE = "$artist/$album/[${if:multidisc}Disc $disc/]$title"
+
+
+def file(entry_id: int, path: str) -> dict[str, Any]:
+    folder, _, name = path.rpartition("/")
+    return {
+        "entry_id": entry_id, "folder": folder + "/", "name": name, "size": 10,
+        "extension": name.rpartition(".")[2].lower(), "path_bytes": path.encode(),
+        "modified_raw": 133_000_000_000_000_000,
+    }  # fmt: skip
+
+
+def files(*paths: str) -> pl.DataFrame:
+    rows = [dict.fromkeys(FILE_SCHEMA) | file(100 + n, p) for n, p in enumerate(paths)]
+    return pl.DataFrame(rows, schema=FILE_SCHEMA, orient="row")
+
+
+def art(*rows: tuple[int, int, str]) -> pl.DataFrame:
+    """Return pictures as (track_id, picture type, mime)."""
+    return frame(
+        ART,
+        [
+            {"track_id": t, "ordinal": n, "picture_type": kind, "mime": mime, "length": 5}
+            for n, (t, kind, mime) in enumerate(rows)
+        ],
+    )
+
+
+def planned(
+    found: pl.DataFrame,
+    pictures: pl.DataFrame,
+    extras: ExtrasPlan | None = None,
+    plan: NamingPlan | None = None,
+) -> tuple[CompanionPlan, Tree]:
+    tracks, tags = library(*TRACKS)
+    naming = NamingPlan(TEMPLATE) if plan is None else plan
+    placements = Naming.from_plan(naming).place(tracks, tags)
+    companions = plan_companions(
+        placements, tracks, tags, pictures, found, extras or ExtrasPlan(),
+        views=bool(naming.views),
+    )  # fmt: skip
+    return companions, Tree.build(pl.concat([placements, companions.placements]))
+
+
+def leaves(tree: Tree, kind: LeafKind) -> dict[str, int]:
+    found: dict[str, int] = {}
+    pending = [0]
+    while pending:
+        node = pending.pop()
+        pending += tree.children(node)
+        if tree.kind(node) is kind:
+            found[tree.path(node).decode()] = tree.row(node)
+    return found
+
+
+def test_a_cover_for_each_folder_of_one_album() -> None:
+    pictures = art((1, 4, "image/jpeg"), (1, 3, "image/png"), (2, 3, "image/jpeg"),
+                   (4, 3, "image/JPEG"), (7, 3, "text/plain"))  # fmt: skip
+    plan, tree = planned(files(), pictures)
+    assert leaves(tree, LeafKind.COVER) == {"A/X/cover.png": 0, "B/Y/Disc 2/cover.jpg": 1}
+    assert plan.covers.rows() == [(1, 1, 5), (4, 3, 5)]
+
+
+def test_a_folder_of_several_albums_has_no_cover() -> None:
+    pictures = art((6, 3, "image/jpeg"))
+    _, tree = planned(files(), pictures, plan=NamingPlan("$artist/$title"))
+    assert leaves(tree, LeafKind.COVER) == {}
+
+
+def test_a_picture_on_the_volume_comes_before_an_embedded_one() -> None:
+    _, tree = planned(files("/M/a/Folder.JPG"), art((1, 3, "image/jpeg")))
+    assert leaves(tree, LeafKind.COVER) == {}
+    assert leaves(tree, LeafKind.SIDECAR) == {"A/X/Folder.JPG": 0}
+
+
+def test_lyrics_are_called_as_their_track() -> None:
+    plan, tree = planned(files(), art())
+    assert leaves(tree, LeafKind.LYRICS) == {"A/X/one.lrc": 0}
+    assert plan.lyrics.rows() == [(1, "la\r\nla")]
+    assert lyrics_body("la\r\nla") == b"la\nla\n"
+
+
+def test_lyrics_on_the_volume_come_before_those_of_the_tag() -> None:
+    _, tree = planned(files("/M/a/01.LRC"), art())
+    assert leaves(tree, LeafKind.LYRICS) == {}
+    assert leaves(tree, LeafKind.SIDECAR) == {"A/X/one.lrc": 0}
+
+
+def test_sidecars_follow_their_track_or_their_folder() -> None:
+    found = files(
+        "/M/a/02.lrc", "/M/a/rip.log", "/M/b/booklet.pdf", "/In/notes.txt", "/In/y.cue",
+        "/M/a/x.exe",
+    )  # fmt: skip
+    _, tree = planned(found, art())
+    assert leaves(tree, LeafKind.SIDECAR) == {
+        "A/X/two.lrc": 0,
+        "A/X/rip.log": 1,
+        "B/Y/booklet.pdf": 2,  # above the disc folders
+        "D/Q/six.cue": 4,  # notes.txt could belong to anything
+    }
+
+
+def test_sidecars_in_views() -> None:
+    views = (("artists", "$artist/$album/$title"), ("all", "$title"))
+    _, tree = planned(files("/M/a/rip.log"), art(), plan=NamingPlan(views=views))
+    assert leaves(tree, LeafKind.SIDECAR) == {"artists/A/X/rip.log": 0}
+
+
+def test_each_can_be_switched_off() -> None:
+    pictures = art((1, 3, "image/png"))
+    plan, _ = planned(files("/M/a/rip.log"), pictures, ExtrasPlan(covers=False, sidecars=False))
+    assert len(plan.placements) == 0
+    plan, tree = planned(files("/M/a/rip.log"), pictures, ExtrasPlan(sidecars=False))
+    assert leaves(tree, LeafKind.COVER) == {"A/X/cover.png": 0}
+    assert leaves(tree, LeafKind.SIDECAR) == {}
+
+
+def test_the_metrics_have_their_reserved_name() -> None:
+    """reference-mount.md §3.5: an entry of the library that wants the name is varied."""
+    rows = [
+        (".musefs-metrics/metrics", int(LeafKind.METRICS), 0, 0, 0),
+        (".musefs-metrics/metrics", int(LeafKind.TRACK), 1, 0, 1),
+    ]
+    tree = Tree.build(pl.DataFrame(rows, schema=PLACEMENT_SCHEMA, orient="row"))
+    for shown in (tree, tree.rebuilt(tree.all_placements())):
+        assert leaves(shown, LeafKind.METRICS) == {".musefs-metrics/metrics": 0}
+        assert leaves(shown, LeafKind.TRACK) == {".musefs-metrics (2)/metrics": 0}
+
+
+PLAYLIST = b"""\xef\xbb\xbf#EXTM3U
+#EXTINF:10,one
+../a/01.flac
+#EXTINF:11,gone
+nothing.mp3
+D:\\M\\B\\1.MP3
+file:///M/a/02.flac
+http://radio.example/stream
+"""
+
+
+def test_playlists_lead_to_served_paths() -> None:
+    tracks, _ = library(*TRACKS)
+    _, tree = planned(files(), art())
+    lines = parse_playlist(PLAYLIST, "/M/lists/")
+    served = served_paths(tree, tracks, [line.target for line in lines if line.target])
+    body, dropped = write_playlist(lines, served)
+    assert body.decode().splitlines() == [
+        "#EXTM3U",
+        "#EXTINF:10,one",
+        "../A/X/one.flac",
+        "../B/Y/Disc 1/three.mp3",
+        "../A/X/two.flac",
+        "http://radio.example/stream",
+    ]
+    assert dropped == 1
+
+
+def test_a_rewritten_playlist_is_a_leaf_whose_version_is_its_bytes() -> None:
+    one, two = plan_playlist("Mix.m3u", 9, 0, b"x"), plan_playlist("Mix.m3u", 9, 0, b"y")
+    assert one[0] == "Playlists/Mix.m3u8"
+    assert one[4] != two[4]
+    tree = Tree.build(pl.DataFrame([one], schema=PLACEMENT_SCHEMA, orient="row"))
+    assert leaves(tree, LeafKind.PLAYLIST) == {"Playlists/Mix.m3u8": 0}
