@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
-from musefs.index.media.facts import BlockKind
+from musefs.index.media.facts import Block, BlockKind
 from musefs.mount.formats.mp4_tags import ATOM_HEAD_BYTES, LARGEST_ATOM_BYTES, tag_list
 from musefs.mount.formats.segments import Generated, OriginalRange, Segment, ShiftedOffsets
 from musefs.mount.formats.source import TrackSource, block_segments
@@ -29,22 +29,42 @@ def synthesise(source: TrackSource) -> Iterable[Segment] | None:
 
     None where an atom, or a chunk offset of 32 bits, would be too small for what it must hold.
     """
-    user_data = _user_data(source)
-    structure = _structure_bytes(source)
-    moov_bytes = ATOM_HEAD_BYTES + structure + _length(user_data)
-    front, behind = _atoms(source, "ftyp"), _atoms(source, "top") + _atoms(source, "mdat")
+    atoms = _Atoms(source)
+    user_data = _user_data(source, atoms)
+    moov_bytes = ATOM_HEAD_BYTES + atoms.structure_bytes + _length(user_data)
+    front, behind = atoms.of("ftyp"), atoms.of("top") + atoms.of("mdat")
     head_bytes = _length(front) + moov_bytes + _length(behind)
     if moov_bytes > LARGEST_ATOM_BYTES or not _offsets_fit(source, head_bytes):
         return None
-    delta = head_bytes - source.audio.offset
     return [
         *front,
         Generated(moov_bytes.to_bytes(4, "big") + b"moov"),
-        *_structure(source, delta),
+        *_structure(atoms, head_bytes - source.audio.offset),
         *user_data,
         *behind,
         OriginalRange(source.audio.offset, source.audio.length),
     ]
+
+
+class _Atoms:
+    """The carried blocks of a track, looked through once."""
+
+    def __init__(self, source: TrackSource) -> None:
+        self.structure: list[Block] = []
+        """Ranges of moov and the tables between them, in order."""
+        self.structure_bytes = 0
+        self._others: dict[str, list[Segment]] = {}
+        for block in source.blocks:
+            is_atom = block.kind is BlockKind.MP4_ATOM
+            if (is_atom and block.key == "moov") or block.kind is BlockKind.MP4_CHUNK_OFFSETS:
+                self.structure.append(block)
+                self.structure_bytes += block.length
+            elif is_atom:
+                self._others.setdefault(block.key, []).extend(block_segments(block))
+
+    def of(self, key: str) -> list[Segment]:
+        """Return the atoms carried under a key, in order."""
+        return self._others.get(key, [])
 
 
 def _offsets_fit(source: TrackSource, head_bytes: int) -> bool:
@@ -65,38 +85,24 @@ def _length(segments: Iterable[Segment]) -> int:
     return sum(segment.length for segment in segments)
 
 
-def _atoms(source: TrackSource, key: str) -> list[Segment]:
-    return [
-        segment
-        for block in source.blocks_of(BlockKind.MP4_ATOM, key)
-        for segment in block_segments(block)
-    ]
-
-
-def _structure_bytes(source: TrackSource) -> int:
-    copied = source.blocks_of(BlockKind.MP4_ATOM, "moov")
-    tables = source.blocks_of(BlockKind.MP4_CHUNK_OFFSETS)
-    return sum(block.length for block in (*copied, *tables))
-
-
-def _structure(source: TrackSource, delta: int) -> list[Segment]:
+def _structure(atoms: _Atoms, delta: int) -> list[Segment]:
     """Return the children of moov in their order, tables shifted."""
     segments: list[Segment] = []
-    for block in source.blocks:
-        if block.kind is BlockKind.MP4_ATOM and block.key == "moov":
+    for block in atoms.structure:
+        if block.kind is BlockKind.MP4_ATOM:
             segments += block_segments(block)
-        elif block.kind is BlockKind.MP4_CHUNK_OFFSETS:
-            width = _WIDTHS.get(block.key, 0)
-            if not width or len(block.spans) != 1 or block.length % width:
-                raise MediaFormatError(f"the index has a table {block.key} that is none")
-            span = block.spans[0]
-            segments.append(ShiftedOffsets(span.offset, span.length, width, delta))
+            continue
+        width = _WIDTHS.get(block.key, 0)
+        if not width or len(block.spans) != 1 or block.length % width:
+            raise MediaFormatError(f"the index has a table {block.key} that is none")
+        span = block.spans[0]
+        segments.append(ShiftedOffsets(span.offset, span.length, width, delta))
     return segments
 
 
-def _user_data(source: TrackSource) -> list[Segment]:
+def _user_data(source: TrackSource, atoms: _Atoms) -> list[Segment]:
     items = tag_list(source)
-    in_meta, beside = _atoms(source, "meta"), _atoms(source, "udta")
+    in_meta, beside = atoms.of("meta"), atoms.of("udta")
     list_bytes = ATOM_HEAD_BYTES + _length(items)
     meta_bytes = META_HEAD_BYTES + len(HANDLER) + list_bytes + _length(in_meta)
     udta_bytes = ATOM_HEAD_BYTES + meta_bytes + _length(beside)

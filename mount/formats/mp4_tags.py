@@ -13,7 +13,6 @@ from musefs.mount.formats.mp4_keys import (
     integer_value,
     number_value,
     pair_value,
-    total_of,
 )
 from musefs.mount.formats.segments import Generated, Segment
 from musefs.mount.formats.source import ServedPicture, TrackSource, block_segments
@@ -27,6 +26,8 @@ _INTEGER_HEAD = b"data" + bytes((0, 0, 0, 21)) + bytes(4)
 _PAIR_HEAD = b"data" + bytes(8)
 _PICTURE_TYPES = {"image/gif": 12, "image/png": 14, "image/bmp": 27}
 _JPEG = 13
+
+_NUMBER_OF = {total: number for number, total in TOTALS.items()}
 
 _Values = tuple[str, ...]
 
@@ -51,6 +52,9 @@ def _items(source: TrackSource) -> Iterable[bytes]:
     for key, values in source.tags:
         plan = atom_plan(key)
         rest = values
+        if plan.kind is Kind.TEXT:
+            yield atom(plan.atom, _texts(values))
+            continue
         if plan.kind is Kind.PAIR:
             known = known if known is not None else dict(source.tags)
             pair = _pair(key, values, known)
@@ -64,10 +68,7 @@ def _items(source: TrackSource) -> Iterable[bytes]:
             if content_or_none is not None:
                 yield atom(plan.atom, _data(_INTEGER_HEAD, content_or_none))
                 rest = values[1:]
-        elif plan.kind is Kind.TEXT:
-            yield atom(plan.atom, _texts(values))
-            rest = ()
-        elif (number := total_of(key)) is not None:
+        elif (number := _NUMBER_OF.get(key)) is not None:
             known = known if known is not None else dict(source.tags)
             if shared_total(known.get(number, ()), values) is not None:
                 rest = ()
@@ -89,7 +90,9 @@ def shared_total(numbers: _Values, totals: _Values) -> int | None:
 
 
 def _texts(values: _Values) -> bytes:
-    return b"".join(_data(_TEXT_HEAD, value.encode()) for value in values)
+    if len(values) == 1:
+        return _data(_TEXT_HEAD, values[0].encode())
+    return b"".join([_data(_TEXT_HEAD, value.encode()) for value in values])
 
 
 def _data(head: bytes, content: bytes) -> bytes:
