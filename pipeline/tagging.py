@@ -101,7 +101,7 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
     A glob without a slash matches a name at any depth; one that matches a folder matches all in
     it.
     """
-    anywhere = "/" not in glob.strip("/")
+    anywhere = "/" not in glob
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob.strip("/"))
     body = "".join(words.get(part, re.escape(part)) for part in parts)
