@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Protocol
 
 from musefs.index.backing.content import Content, ContentKind, ContentRef, Stamp
 from musefs.index.backing.mounted import FolderOpener
-from musefs.index.backing.raw_volume import FileSource, Geometry, VolumeBacking
+from musefs.index.backing.raw_volume import FileSource, Geometry, Source, VolumeBacking
 from musefs.index.errors import BackingChangedError
 
 
@@ -58,8 +58,8 @@ class VolumeOpener:
     file; a file that changed since then has another `lsn` at the next scan and is read then.
     """
 
-    def __init__(self, path: Path, geometry: Geometry) -> None:
-        self._backing = VolumeBacking(FileSource(path), geometry)
+    def __init__(self, volume: Source, geometry: Geometry) -> None:
+        self._backing = VolumeBacking(volume, geometry)
 
     def open(self, job: "Job") -> Opened:
         """Open a file as it was recorded."""
@@ -90,7 +90,7 @@ class VolumeSource:
 
     def opener(self) -> Opener:
         """Return what opens these files."""
-        return VolumeOpener(self.path, self.geometry)
+        return VolumeOpener(FileSource(self.path), self.geometry)
 
 
 BytesSource = MountedSource | VolumeSource
