@@ -1,7 +1,7 @@
 """Read a chunk of files through a backing; each file costs only itself, whatever it holds."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from musefs.index import counters
@@ -76,7 +76,7 @@ class _NoteTaker(logging.Handler):
 
 
 @contextmanager
-def _fallbacks_noted() -> Iterator[list[tuple[str, str]]]:
+def _fallbacks_noted() -> Generator[list[tuple[str, str]]]:
     """Turn fallbacks of walkers into notes; the stage counts and logs notes once, by itself."""
     logger = logging.getLogger(counters.__name__)
     taker = _NoteTaker()

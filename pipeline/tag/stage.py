@@ -184,8 +184,8 @@ def _chunks(todo: pl.DataFrame, size: int, *, raw: bool) -> Iterator[list[Job]]:
     )
     for part in columns.iter_slices(size):
         yield [
-            Job(*row[:-2], None if row[-2] is None else list(zip(*row[-2:], strict=True)))
-            for row in part.iter_rows()
+            Job._make((*known, None if places is None else list(zip(places, lengths, strict=True))))
+            for *known, places, lengths in part.iter_rows()
         ]
 
 

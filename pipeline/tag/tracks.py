@@ -113,8 +113,8 @@ class TrackRows:
 
 
 def _batch(rows: pl.DataFrame) -> pa.RecordBatch:
-    schema = TRACKS.arrow_schema
-    table = rows.select(_COLUMNS).to_arrow().cast(schema).combine_chunks()
-    arrays = [table.column(name).chunk(0) for name in _COLUMNS] if table.num_rows else []
-    empty = [pa.array((), type=field.type) for field in schema]
-    return pa.RecordBatch.from_arrays(arrays or empty, schema=schema)
+    table = rows.select(_COLUMNS).rechunk().to_arrow().cast(TRACKS.arrow_schema)
+    return next(
+        iter(table.combine_chunks().to_batches()),
+        pa.RecordBatch.from_pylist([], schema=TRACKS.arrow_schema),
+    )

@@ -53,7 +53,8 @@ class Window:
         self._head = pieces[0][2] if pieces else read_at(0, min(size, head_bytes))
         self._head_end = len(self._head)
         self._pieces = list(pieces[1:])
-        self._last_first, self._last_end = 0, self._head_end
+        self._last_first = 0
+        self._last_end = self._head_end
         self.bytes_read = self._head_end + sum(end - first for first, end, _ in self._pieces)
 
     @property
@@ -98,6 +99,7 @@ class Window:
             del self._pieces[0]  # of hops only the last is kept
         elif len(self._pieces) >= KEPT_PIECES:
             del self._pieces[-1]
-        self._last_first, self._last_end = first, first + len(data)
+        self._last_first = first
+        self._last_end = first + len(data)
         self._pieces.insert(0, (first, self._last_end, data))
         return data[offset - first : offset - first + length]
