@@ -63,25 +63,30 @@ def cost_rows(
     if keys.dtype == pl.String:
         keys = keys.cast(pl.Categorical)
     costs = _costs(keys, cost)
-    rows = tags.select(
-        "track_id",
-        "value",
-        keys,
-        pl.col("value").str.len_bytes().cast(pl.Int64).alias("value_bytes"),
-    ).lazy()
-    begins = (pl.col("track_id") != pl.col("track_id").shift(1)) | (
-        pl.col("code") != pl.col("code").shift(1)
-    )
-    first = begins.fill_null(value=True).alias("first")
-    last = pl.col("first").shift(-1).fill_null(value=True).alias("last")
     marked = (
-        rows.with_columns(keys.to_physical().alias("code")).with_columns(first).with_columns(last)
+        tags.lazy()
+        .select(
+            "track_id",
+            keys.to_physical().alias("code"),
+            pl.col("value").str.len_bytes().cast(pl.Int64).alias("value_bytes"),
+        )
+        .with_columns(_begins().alias("first"))
+        .with_columns(pl.col("first").shift(-1).fill_null(value=True).alias("last"))
+        .collect()
     )
     chosen = [code for code, key in costs.keys if key in special]
-    picked = marked.filter(pl.col("code").is_in(chosen)).select(
+    texts = marked.hstack([keys, tags.get_column("value")])
+    picked = texts.filter(pl.col("code").is_in(chosen)).select(
         "track_id", pl.col("key").cast(pl.String), "value", "value_bytes", "first", "last"
     )
-    return TagRows(_costed(marked, costs), picked)
+    return TagRows(_costed(marked.lazy(), costs), picked.lazy())
+
+
+def _begins() -> pl.Expr:
+    """Tell of each row whether it is the first of its track and key."""
+    track_id, code = pl.col("track_id"), pl.col("code")
+    begins = (track_id != track_id.shift(1)) | (code != code.shift(1))
+    return begins.fill_null(value=True)
 
 
 @dataclass(frozen=True, slots=True)
