@@ -186,6 +186,50 @@ def test_head_of_a_picture_comment(mime: str, head: int, text: int) -> None:
     assert len(base64.b64encode(picture_head(picture))) == text
 
 
+MAPPING = b"\x7fFLAC\x01\x00\x00\x00fLaC" + b"\x00\x00\x00\x22" + bytes(34)
+
+
+def flac_in_ogg(*blocks: tuple[int, bytes]) -> bytes:
+    """Return FLAC in Ogg with these blocks and no count of them."""
+    pages = [page(MAPPING, 0, FIRST)]
+    for number, (kind, body) in enumerate(blocks, start=1):
+        last = 0x80 if number == len(blocks) else 0
+        header = bytes((kind | last,)) + len(body).to_bytes(3, "big")
+        pages.append(page(header + body, number))
+    return b"".join([*pages, page(b"\xff\xf8audio", len(pages))])
+
+
+def test_native_blocks_of_flac_in_ogg_are_carried_and_counted() -> None:
+    image = MutagenPicture()
+    image.data, image.mime, image.desc = b"image" * 300, "image/png", "é"
+    original = flac_in_ogg((4, bytes(8)), (2, b"appl" * 10_000), (1, bytes(99)), (6, image.write()))
+    source = source_of(anatomy_of(original), len(original), {"title": ["x"]})
+    served = serve(source, original)
+    assert sizes_of([source]) == [len(served)]
+    check_pages(served, original, source.audio)
+    packets = b"".join(data[27 + len(header.lacing) :] for header, data in pages_of(served))
+    assert packets.startswith(MAPPING[:7] + b"\x00\x02" + MAPPING[9:] + b"\x04")
+    assert b"\x82" + (40_000).to_bytes(3, "big") + b"appl" * 10_000 in packets
+    back = anatomy_of(served)
+    assert [(p.description, p.length) for p in back.pictures] == [("é", 1500)]
+
+
+@pytest.mark.expected_degradations(Counter.SERVED_UNTOUCHED)
+def test_a_comment_too_large_for_flac_in_ogg_leaves_the_file_as_it_is() -> None:
+    original = flac_in_ogg((4, bytes(8)))
+    source = source_of(anatomy_of(original), len(original), {"comment": ["x" * (1 << 24)]})
+    assert synthesise(source).is_plain
+    assert sizes_of([source]) == [len(original)]
+
+
+@pytest.mark.expected_degradations(Counter.PICTURES_DROPPED)
+@pytest.mark.parametrize("body", [b"", bytes(32), bytes(8) + b"\x7f\xff\xff\xff" + bytes(60)])
+def test_a_broken_picture_of_flac_in_ogg_costs_only_itself(body: bytes) -> None:
+    anatomy = anatomy_of(flac_in_ogg((4, bytes(8)), (6, body), (3, bytes(18))))
+    assert anatomy.pictures == ()
+    assert [block.key for block in anatomy.blocks] == ["stream", "id", "3"]
+
+
 def test_an_opus_comments_binary_suffix_is_carried() -> None:
     suffix = b"\x01binary" * 50
     original = opus_file(comment=EMPTY_OPUS_TAGS + suffix)
