@@ -47,6 +47,9 @@ class Census:
     folders: int = 0
     bytes: int = 0
     allocated: int = 0
+    hard_links: int = 0
+    """Names beyond the first of each entry."""
+    streams: int = 0
     formats: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """Files and bytes by readable extension."""
 
@@ -64,11 +67,9 @@ class Census:
         self.files += users.num_rows - folders
         self.bytes += pc.sum(users.column("size")).as_py() or 0
         self.allocated += pc.sum(users.column("allocated")).as_py() or 0
-
-    @property
-    def hard_links(self) -> int:
-        """Names beyond the first of each entry."""
-        return max(0, self.rows.get("names", 0) - self.rows.get("entries", 0))
+        self.streams += pc.sum(users.column("stream_count")).as_py() or 0
+        further_names = pc.subtract(users.column("name_count"), 1)  # -1 where there is no name
+        self.hard_links += pc.sum(pc.max_element_wise(further_names, 0)).as_py() or 0
 
     def why_nothing(self, records: int, counts: Mapping[Counter, int]) -> str | None:
         """Return why no file was found; None if there are some."""

@@ -65,7 +65,7 @@ def report_fields(report: ScanReport) -> dict[str, Json]:
         "allocated_bytes": census.allocated,
         "rows": dict(census.rows),
         "hard_links": census.hard_links,
-        "streams": census.rows.get("streams", 0),
+        "streams": census.streams,
         "audio": {text: {"files": n, "bytes": size} for text, n, size in report.audio()},
         "tracks": dict(report.tracks),
         "counters": {counter.value: count for counter, count in report.counts.items()},
@@ -107,7 +107,7 @@ def _found(report: ScanReport) -> list[tuple[str, str, str]]:
         ("files", census.files, format_bytes(census.bytes)),
         ("folders", census.folders, ""),
         ("hard links", census.hard_links, ""),
-        ("streams", census.rows.get("streams", 0), ""),
+        ("streams", census.streams, ""),
         *((f"audio .{text}", n, format_bytes(size)) for text, n, size in report.audio()),
         *((f"tracks {what}", count, "") for what, count in report.tracks.items() if count),
     ]
