@@ -27,6 +27,9 @@ _FILE_FLAGS = (
     | getattr(os, "O_NONBLOCK", 0)  # a FIFO in place of a file must not hang the open
     | getattr(os, "O_BINARY", 0)
 )
+TIME_STEP_NS = 100
+"""An index keeps times as NTFS does, in steps of 100 ns; other file systems count finer."""
+
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
@@ -39,9 +42,9 @@ def difference(recorded: Stamp, found: Stamp) -> str | None:
     """Say in words how a stamp on a mounted path differs from the recorded one, if it does."""
     if recorded.size != found.size:
         return f"its size is {found.size} bytes instead of {recorded.size}"
-    if recorded.mtime_ns != found.mtime_ns:
+    if recorded.mtime_ns // TIME_STEP_NS != found.mtime_ns // TIME_STEP_NS:
         return "it was modified"
-    if recorded.ctime_ns and recorded.ctime_ns != found.ctime_ns:
+    if recorded.ctime_ns and recorded.ctime_ns // TIME_STEP_NS != found.ctime_ns // TIME_STEP_NS:
         return "its attributes changed"
     if recorded.inode and recorded.inode != found.inode:
         return "it was replaced"

@@ -43,7 +43,7 @@ class Stopper:
         self._stop = stop
         self._look_now = look_now
         self._readers_s = readers_s
-        self._asked = False
+        self._thread: threading.Thread | None = None
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -60,16 +60,18 @@ class Stopper:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self._thread is not None:
+            self._thread.join(timeout=1)
 
     def _on_hangup(self, number: int, frame: FrameType | None) -> None:
         self._look_now()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+        if self._thread is not None:
             unmount(self._mountpoint, lazy=True)
             os._exit(ExitCode.INTERRUPTED)
-        self._asked = True
-        threading.Thread(target=self._unmount, name="musefs-unmount", daemon=True).start()
+        self._thread = threading.Thread(target=self._unmount, name="musefs-unmount", daemon=True)
+        self._thread.start()
 
     def _unmount(self) -> None:
         notify_service("STOPPING=1")

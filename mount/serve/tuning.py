@@ -8,6 +8,8 @@ import gc
 import os
 import resource
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from musefs.index.counters import Counter, degrade
@@ -35,10 +37,15 @@ def tune_process() -> int:
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
-def freeze_heap() -> None:
+@contextmanager
+def frozen_heap() -> Generator[None]:
     """Take what was built out of garbage collection: it stays for the life of the mount."""
     gc.collect()
     gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def tune_kernel(mountpoint: Path, kernel: KernelPlan) -> None:
@@ -49,14 +56,24 @@ def tune_kernel(mountpoint: Path, kernel: KernelPlan) -> None:
     major, minor = os.major(entry.device), os.minor(entry.device)
     connection = FUSECTL / str(entry.device if major else minor)
     background = kernel.max_background
-    _write(connection / "max_background", background)
-    _write(connection / "congestion_threshold", background * 3 // 4)
-    read_ahead_kib = max(kernel.max_read_ahead_bytes, 4096) // 1024
-    _write(BDI / f"{major}:{minor}" / "read_ahead_kb", read_ahead_kib)
+    wanted = {
+        connection / "max_background": background,
+        connection / "congestion_threshold": background * 3 // 4,
+        BDI / f"{major}:{minor}" / "read_ahead_kb": max(kernel.max_read_ahead_bytes, 4096) // 1024,
+    }
+    refused = [path.name for path, number in wanted.items() if not _write(path, number)]
+    if refused:
+        degrade(
+            Counter.KERNEL_TUNING_SKIPPED,
+            "the kernel's defaults stay for %s: no permission, or fusectl is not mounted",
+            ", ".join(refused),
+            amount=len(refused),
+        )
 
 
-def _write(path: Path, number: int) -> None:
+def _write(path: Path, number: int) -> bool:
     try:
         path.write_text(f"{number}\n")
-    except OSError as error:
-        degrade(Counter.KERNEL_TUNING_SKIPPED, "%s stays as it is: %s", path, error.strerror)
+    except OSError:
+        return False
+    return True

@@ -77,6 +77,10 @@ class LibraryOperations(pyfuse3.Operations):
         self._nothing.st_ino = 0  # remembered by the kernel as "no such name"
         self._nothing.entry_timeout = kernel.negative_timeout_s
 
+    def detach(self) -> None:
+        """Let go of the core: pyfuse3 keeps this object until the process ends."""
+        del self._core
+
     def _fill(self, attributes: Attributes) -> pyfuse3.EntryAttributes:
         inode, is_directory, size, mtime_ns = attributes
         entry = self._entry

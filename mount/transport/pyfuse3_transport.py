@@ -59,6 +59,7 @@ class Pyfuse3Transport:
         if self._mounted:
             self._mounted = False
             pyfuse3.close(unmount=True)
+            self._operations.detach()
         self._loop.close()
 
     def statistics(self) -> dict[str, int]:

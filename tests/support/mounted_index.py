@@ -1,0 +1,120 @@
+"""A real index of a folder of audio, and musefs-mount itself as a process on it."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+from support.index_rows import rows
+from support.kernel_mount import detach
+from support.tagging import tag_folder
+
+from musefs.index.schema.library_tables import LIBRARY_TABLES
+from musefs.index.schema.volume_tables import VOLUMES
+from musefs.index.write import IndexWriter
+
+COMMAND = Path(sys.executable).with_name("musefs-mount")
+
+
+def index_folder(root: Path, index: Path) -> None:
+    """Write the index that a scan of `root` would publish, as far as a mount reads it."""
+    appended, _ = tag_folder(root)
+    volume = {"volume_id": 1, "kind": "directory", "source": str(root), "root_path": str(root)}
+    with IndexWriter(index) as writer:
+        writer.append(VOLUMES, rows(VOLUMES, [volume]))
+        for table in LIBRARY_TABLES:
+            batches = appended.batches.get(table.name)
+            if batches:
+                writer.append(table, pa.Table.from_batches(batches))
+        writer.publish("scan")
+
+
+def execute(index: Path, *statements: str) -> None:
+    """Edit an index as any DuckDB client does, for the shortest time."""
+    with duckdb.connect(str(index)) as con:
+        for statement in statements:
+            con.execute(statement)
+
+
+class MountedIndex:
+    """musefs-mount on an index."""
+
+    def __init__(self, index: Path, mountpoint: Path, *flags: str) -> None:
+        self.index = index
+        self.mountpoint = mountpoint
+        mountpoint.mkdir(exist_ok=True)
+        self._flags = flags
+        self._log = mountpoint.with_name(mountpoint.name + ".log")
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        read, write = os.pipe()
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, self.index, self.mountpoint, "-v", *self._flags],
+                stdin=subprocess.DEVNULL, stdout=write, stderr=log, text=True,
+            )  # fmt: skip
+        os.close(write)
+        os.close(read)
+        try:
+            wait_until(lambda: os.path.ismount(self.mountpoint) or self._ended())
+            wait_until(lambda: "mounted " in self.log() or self._ended())
+        except BaseException:
+            self.stop()
+            raise
+        assert not self._ended(), self.log()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def log(self) -> str:
+        """Return what the command said on standard error."""
+        return self._log.read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> int | None:
+        """End the mount with a signal and return the exit code."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                detach(self.mountpoint)
+                self.process.kill()
+                self.process.wait(10)
+        detach(self.mountpoint)
+        code = self.process.returncode
+        self.process = None
+        return code
+
+    def _ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        select.select([], [], [], 0.02)
+
+
+def run_mount(*words: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    """Run musefs-mount to its end."""
+    command: Sequence[str | Path] = [COMMAND, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
