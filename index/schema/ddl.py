@@ -1,7 +1,7 @@
 """The schema's SQL: types, tables, comments and sequences, made from the declarations.
 
-`create_tables` runs before loading, `create_views_and_triggers` after it: triggers would slow a
-bulk load and log every scanned tag as if a user had edited it.
+`create_tables` runs before loading, `create_triggers` after it: triggers would slow a bulk load
+and log every scanned tag as if a user had edited it.
 """
 
 import re
@@ -22,7 +22,7 @@ from musefs.index.schema.enums import (
 )
 from musefs.index.schema.library_tables import LIBRARY_TABLES
 from musefs.index.schema.triggers import TRIGGERS
-from musefs.index.schema.views import VIEWS
+from musefs.index.schema.views import VIEWS, View
 from musefs.index.schema.volume_tables import VOLUME_TABLES
 
 if TYPE_CHECKING:
@@ -103,38 +103,39 @@ def comment_sql(table: Table) -> list[str]:
     ]
 
 
-def table_statements() -> list[str]:
+def view_sql(view: View) -> list[str]:
+    """Return the statements that make a view with its comments."""
+    name = quote_name(view.name)
+    return [
+        f"CREATE VIEW {name} AS {view.sql}",
+        f"COMMENT ON VIEW {name} IS {quote_text(view.comment)}",
+        *(
+            f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_text(comment)}"
+            for column, comment in view.columns.items()
+        ),
+    ]
+
+
+def schema_statements() -> list[str]:
     """Return all statements that make an empty index ready for loading."""
     statements = [create_enum_sql(enum) for enum in ENUMS]
     statements += [f"CREATE SEQUENCE {name}" for name in SEQUENCES]
     statements += [create_table_sql(table) for table in TABLES]
     for table in TABLES:
         statements += comment_sql(table)
+    for view in VIEWS:
+        statements += view_sql(view)
     return statements
 
 
-def view_and_trigger_statements() -> list[str]:
-    """Return all statements that finish a loaded index."""
-    statements: list[str] = []
-    for view in VIEWS:
-        name = quote_name(view.name)
-        statements.append(f"CREATE VIEW {name} AS {view.sql}")
-        statements.append(f"COMMENT ON VIEW {name} IS {quote_text(view.comment)}")
-        statements += [
-            f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_text(comment)}"
-            for column, comment in view.columns.items()
-        ]
-    return statements + [trigger.sql for trigger in TRIGGERS]
-
-
 def create_tables(con: "duckdb.DuckDBPyConnection") -> None:
-    """Create types, sequences, tables and comments in an empty database."""
-    con.execute(";\n".join(table_statements()))
+    """Create types, sequences, tables, views and comments in an empty database."""
+    con.execute(";\n".join(schema_statements()))
 
 
-def create_views_and_triggers(con: "duckdb.DuckDBPyConnection") -> None:
-    """Create views and triggers; call it when loading is done."""
-    con.execute(";\n".join(view_and_trigger_statements()))
+def create_triggers(con: "duckdb.DuckDBPyConnection") -> None:
+    """Create the triggers; call it when loading is done."""
+    con.execute(";\n".join(trigger.sql for trigger in TRIGGERS))
 
 
 def drop_triggers(con: "duckdb.DuckDBPyConnection") -> None:

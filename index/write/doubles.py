@@ -100,6 +100,9 @@ class NullStore:
     def seal(self) -> None:
         """Do nothing."""
 
+    def interrupt(self) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -131,6 +134,10 @@ class ScriptedStore:
         """Seal, unless the script fails this call."""
         self._script.enter("seal")
         self._inner.seal()
+
+    def interrupt(self) -> None:
+        """Interrupt the other store."""
+        self._inner.interrupt()
 
     def close(self) -> None:
         """Close."""
@@ -165,6 +172,10 @@ class BlockedStore:
     def seal(self) -> None:
         """Seal."""
         self._inner.seal()
+
+    def interrupt(self) -> None:
+        """Interrupt the other store."""
+        self._inner.interrupt()
 
     def close(self) -> None:
         """Close."""

@@ -108,7 +108,10 @@ def _take(path: Path) -> int:
     while True:
         if wal_path(path).exists():
             fold_journal(path)
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError as error:
+            raise IndexMissingError("was removed while the scan ran", path=path) from error
         if not _share(descriptor):
             os.close(descriptor)
             raise IndexBusyError("in use: another program is writing to it", path=path)

@@ -13,7 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from musefs.index.counters import Counter, degrade
-from musefs.index.errors import IndexBusyError, MusefsError, PublishError
+from musefs.index.errors import IndexBusyError, MusefsError, NotAnIndexError, PublishError
 from musefs.index.write.store import Disk, Store, explain_write_error
 from musefs.index.write.sweep import KEPT_SUFFIX, kept_path, wal_path
 
@@ -43,6 +43,7 @@ class Publication:
         target: Path,
         disk: Disk,
         *,
+        replaces: bool = True,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,6 +51,7 @@ class Publication:
         self.target = target
         self.stage = Stage.BUILT
         self._disk = disk
+        self._replaces = replaces
         self._pause = pause
         self._clock = clock
 
@@ -82,6 +84,8 @@ class Publication:
         if wal_path(self.target).exists():
             # DuckDB would refuse the new file with the old journal: an edit came in just now
             raise IndexBusyError("was changed while it was being replaced", path=self.target)
+        if not self._replaces and self.target.exists():
+            raise NotAnIndexError("came into being while the scan ran", path=self.target)
         give_up_at = self._clock() + REPLACE_SECONDS
         while True:
             try:

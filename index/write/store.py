@@ -102,6 +102,10 @@ class Store(Protocol):
         """Finish the file: afterwards it is whole, alone and closed."""
         ...
 
+    def interrupt(self) -> None:
+        """Break off what runs now; the one method that other threads may call."""
+        ...
+
     def close(self) -> None:
         """Let go of everything; an unsealed file is removed."""
         ...
@@ -203,6 +207,11 @@ class DuckDbStore:
         if wal_path(self._path).exists():
             raise PublishError("the database left its journal behind", path=self._path)
         self._sealed = True
+
+    def interrupt(self) -> None:
+        """Break off the statement that runs now; it fails and its transaction is rolled back."""
+        if not self._sealed:
+            self._con.interrupt()
 
     def close(self) -> None:
         """Let go of everything; an unsealed file is removed."""

@@ -89,14 +89,28 @@ class IndexWorker:
         self._channel: Channel[Task] = Channel(queue_rounds)
         self._opened: Future[None] = Future()
         self._in_hand: Task | None = None
+        self._store: Store | None = None
+        self._abandoned = False
         self.counts = WorkerCounts()
         self.cause: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
-    def start(self) -> None:
-        """Start the thread and wait until its store is open; raises what opening raised."""
+    def start(self, *, wait: bool = True) -> None:
+        """Start the thread; waiting until its store is open raises what opening raised."""
         self._thread.start()
-        self.wait(self._opened)
+        if wait:
+            self.wait(self._opened)
+
+    @property
+    def opened(self) -> bool:
+        """Whether the store could be opened."""
+        return self._opened.done() and self._opened.exception() is None
+
+    def interrupt(self) -> None:
+        """Break off what the store is doing now, from any thread; tasks that wait are not done."""
+        self._abandoned = True
+        if self._store is not None:
+            self._store.interrupt()
 
     @property
     def alive(self) -> bool:
@@ -166,13 +180,14 @@ class IndexWorker:
     def _run(self) -> None:
         store: Store | None = None
         try:
-            store = self._open_store()
+            self._store = store = self._open_store()
             self._opened.set_result(None)
             self._serve(store)
         except BaseException as error:  # noqa: BLE001 - the thread's border: handed to whoever waits
             self.cause = error
         finally:
             self._channel.close()
+            self._store = None
             if store is not None:
                 self._close(store)
             self._answer_all()
@@ -181,11 +196,11 @@ class IndexWorker:
         while (task := self._channel.get()) is not None:
             self._in_hand = task
             started = time.perf_counter()
-            stop = self._do(store, task)
+            stop = self._abandoned or self._do(store, task)
             self.counts.busy_seconds += time.perf_counter() - started
-            self._in_hand = None
             if stop:
                 return
+            self._in_hand = None
 
     def _do(self, store: Store, task: Task) -> bool:
         match task:

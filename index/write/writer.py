@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from musefs.index.counters import Counter, degrade
 from musefs.index.edit.merge import MergeReport, merge_previous, serve_as_scanned
 from musefs.index.errors import IndexWriteError, MusefsError
-from musefs.index.schema.ddl import SCHEMA_VERSION, create_views_and_triggers
+from musefs.index.schema.ddl import SCHEMA_VERSION, create_triggers
 from musefs.index.write.channel import ChannelStatistics
 from musefs.index.write.lock import IndexLock
 from musefs.index.write.previous import PreviousIndex, check_place, held, read_previous
@@ -118,12 +118,11 @@ class IndexWriter:
         try:
             self.previous = read_previous(self.path)
             self._swept = sweep(self.path)
-            self._worker.start()
-        except BaseException as error:
+            # not waited for: making 20 tables takes 60 ms, which the first read from disk takes too
+            self._worker.start(wait=False)
+        except BaseException:
             self._lock.release()
-            if isinstance(error, MusefsError) or not isinstance(error, Exception):
-                raise
-            raise explain_write_error(error, self.path) from error
+            raise
         self._state = "open"
         self._warn_if_forgotten = weakref.finalize(self, _warn_forgotten, str(self.path))
         return self
@@ -134,14 +133,19 @@ class IndexWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self.close(hurry=kind is not None)
 
-    def close(self) -> None:
-        """Stop the thread, remove what was not published and let go of the lock; once is enough."""
+    def close(self, *, hurry: bool = False) -> None:
+        """Stop the thread, remove what was not published and let go of the lock; once is enough.
+
+        In a hurry, what the database is doing now is broken off.
+        """
         if self._state in ("new", "closed"):
             return
         self._state = "closed"
         self._warn_if_forgotten.detach()
+        if hurry:
+            self._worker.interrupt()
         self._worker.stop()
         for batch in self._rounds.abandon():
             if batch.future is not None and not batch.future.done():
@@ -247,6 +251,13 @@ class IndexWriter:
     def _count_sync_failure(self, error: BaseException) -> None:
         degrade(Counter.SYNC_FAILURES, "making the new index durable failed: %s", error)
 
+    def _died(self) -> MusefsError:
+        """Return why the thread is gone: that its file could not be made has its own words."""
+        cause = self._worker.cause
+        if self._worker.opened or not isinstance(cause, Exception):
+            return self._worker.died()
+        return explain_write_error(cause, self.path)
+
     def _wait_for_rounds(self) -> None:
         while self._in_flight:
             self._worker.wait(self._in_flight.popleft())
@@ -257,7 +268,7 @@ class IndexWriter:
         if self._failure is not None:
             raise explain_write_error(self._failure, self.path) from self._failure
         if not self._worker.alive:
-            raise self._worker.died()
+            raise self._died()
         while self._in_flight and self._in_flight[0].done():
             self._in_flight.popleft()
 
@@ -271,7 +282,9 @@ class IndexWriter:
         """
         started = time.perf_counter()
         self.sync()
-        publication = Publication(self.building, self.path, self._disk)
+        publication = Publication(
+            self.building, self.path, self._disk, replaces=self.previous is not None
+        )
         with held(self.path) if self.previous else nullcontext():
             merge, merge_seconds, generation, index_id = self._on_store(
                 lambda store: store.run(lambda con: self._finish(con, scan_id))
@@ -322,7 +335,7 @@ class IndexWriter:
                 "high_water": high_water,
             },
         )
-        create_views_and_triggers(con)
+        create_triggers(con)
         return merge, merge_seconds, generation, index_id
 
     def statistics(self) -> WriterStatistics:

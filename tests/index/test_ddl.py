@@ -14,7 +14,7 @@ from musefs.index.schema.ddl import (
     ENUMS,
     TABLES,
     create_tables,
-    create_views_and_triggers,
+    create_triggers,
     drop_triggers,
 )
 from musefs.index.schema.triggers import TRIGGERS
@@ -29,7 +29,7 @@ def con() -> duckdb.DuckDBPyConnection:
 
 
 def test_every_table_column_and_view_has_a_comment(con: duckdb.DuckDBPyConnection) -> None:
-    create_views_and_triggers(con)
+    create_triggers(con)
     bare = con.execute(
         "SELECT table_name FROM duckdb_tables() WHERE comment IS NULL "
         "UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal AND comment IS NULL "
@@ -61,14 +61,14 @@ def test_an_empty_batch_of_each_table_fits(con: duckdb.DuckDBPyConnection, table
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_every_view_runs_on_an_empty_index(con: duckdb.DuckDBPyConnection, view: View) -> None:
-    create_views_and_triggers(con)
+    create_triggers(con)
     names = {row[0] for row in con.execute(f"DESCRIBE {view.name}").fetchall()}
     assert set(view.columns) <= names
     con.execute(f"FROM {view.name}").fetchall()
 
 
 def test_triggers_can_be_dropped_and_made_again(con: duckdb.DuckDBPyConnection) -> None:
-    create_views_and_triggers(con)
+    create_triggers(con)
     assert con.execute("SELECT count(*) FROM duckdb_triggers()").fetchone() == (len(TRIGGERS),)
     drop_triggers(con)
     assert con.execute("SELECT count(*) FROM duckdb_triggers()").fetchone() == (0,)
@@ -101,7 +101,7 @@ def library(tmp_path: Path) -> Path:
             " 'present' FROM range(1, 4) t(i)"
         )
         con.execute("INSERT INTO tags SELECT i, 'title', 0, 'Song ' || i FROM range(1, 4) t(i)")
-        create_views_and_triggers(con)
+        create_triggers(con)
     return path
 
 

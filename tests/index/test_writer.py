@@ -1,5 +1,7 @@
 """The writer from outside: what was appended is published, whole, with its views and triggers."""
 
+import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -8,10 +10,11 @@ import pytest
 from support.index_rows import scanned_tags, streams, tracks
 
 from musefs.index.counters import Counter
-from musefs.index.errors import IndexBusyError, IndexWriteError, NotAnIndexError
+from musefs.index.errors import IndexBusyError, IndexMissingError, IndexWriteError, NotAnIndexError
 from musefs.index.schema.library_tables import TAGS, TRACKS
 from musefs.index.schema.volume_tables import STREAMS
 from musefs.index.write import IndexWriter
+from musefs.index.write.store import Store
 
 
 def test_what_was_appended_is_published(tmp_path: Path) -> None:
@@ -85,6 +88,66 @@ def test_a_directory_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(IndexWriteError, match="does not exist"), IndexWriter(tmp_path / "a" / "b"):
         pass
+
+
+def test_a_file_that_appears_during_the_scan_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "index.duckdb"
+    with IndexWriter(path) as writer:
+        path.write_text("mine")
+        with pytest.raises(NotAnIndexError, match="came into being"):
+            writer.publish("scan")
+    assert path.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["index.duckdb"]
+
+
+def test_an_index_that_vanishes_during_the_scan_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "index.duckdb"
+    with IndexWriter(path) as writer:
+        writer.publish("scan")
+    with IndexWriter(path) as writer:
+        path.unlink()
+        with pytest.raises(IndexMissingError, match="removed while"):
+            writer.publish("scan")
+
+
+def test_a_building_file_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+    def refuse(_path: Path) -> Store:
+        raise PermissionError(13, "Permission denied")
+
+    with (
+        pytest.raises(IndexWriteError, match="permission denied"),
+        IndexWriter(tmp_path / "i.duckdb", open_store=refuse) as writer,
+    ):
+        writer.publish("scan")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_breaks_off_what_the_database_is_doing(tmp_path: Path) -> None:
+    def stop_during_long_work() -> None:
+        with IndexWriter(tmp_path / "i.duckdb") as writer:
+            threading.Timer(0.3, writer._worker.interrupt).start()
+            writer.execute(
+                lambda con: con.execute("SELECT count(*) FROM range(100000000000) a, range(9) b")
+            )
+
+    started = time.monotonic()
+    with pytest.raises(IndexWriteError):
+        stop_during_long_work()
+    assert time.monotonic() - started < 10
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_after_publication_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "i.duckdb"
+
+    def fail_late() -> None:
+        with IndexWriter(path) as writer:
+            writer.publish("scan")
+            raise KeyError("late")
+
+    with pytest.raises(KeyError):
+        fail_late()
+    assert [p.name for p in tmp_path.iterdir()] == ["i.duckdb"]
 
 
 def test_other_work_sees_everything_appended_before_it(tmp_path: Path) -> None:
