@@ -10,9 +10,9 @@ from musefs.pipeline.census import Census
 def entries(*rows: tuple[int, bool, int, int]) -> pa.RecordBatch:
     """Make a batch of (record number, is a folder, names, streams)."""
     filled = [
-        {field.name: "ok" if field.name == "state" else 0 for field in ENTRIES.arrow_schema}
+        {field.name: None if field.nullable else 0 for field in ENTRIES.arrow_schema}
         | {"record_number": record, "is_directory": folder, "name_count": names}
-        | {"stream_count": streams, "in_use": True}
+        | {"stream_count": streams, "in_use": True, "state": "ok"}
         for record, folder, names, streams in rows
     ]
     return pa.RecordBatch.from_pylist(filled, schema=ENTRIES.arrow_schema)
