@@ -5,7 +5,8 @@ that is ascending by depth; sort everything by (folder, name). Equal neighbours 
 the contests for a name, and only those are settled one by one.
 """
 
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -35,8 +36,9 @@ _ROOT_ORDER: Final = 0
 def _leaves(placements: pl.DataFrame, *, case_insensitive: bool) -> pl.DataFrame:
     """Return shown placements as (folder, folder_key, name, order, row, version)."""
     path = normalise_paths(placements["path"], case_insensitive=case_insensitive)
-    own = pl.when(pl.col("kind") == int(LeafKind.METRICS)).then(pl.col("path"))
-    path = placements.select(own.otherwise(path).alias("path")).to_series()
+    ours = (placements["kind"] == int(LeafKind.METRICS)).arg_true()
+    if len(ours):  # the only leaf with a right to the reserved name
+        path = path.clone().scatter(ours, placements["path"].gather(ours))
     frame = placements.with_columns(path, order_expression())
     if path.null_count() or (path.str.len_bytes() == 0).any():
         frame = frame.filter(pl.col("path").str.len_bytes() > 0)
@@ -154,11 +156,9 @@ def _vary(keyed: pl.DataFrame, concerned: pl.Series, *, case_insensitive: bool) 
     """Return new names by position."""
     rows = keyed[concerned].select("parent", "order", "row", "name").with_columns(at=concerned)
     varied: dict[int, str] = {}
-    for group in rows.partition_by("parent", maintain_order=False):
-        wishes = [
-            Wish(order, row >= 0, name.encode(), at)
-            for order, row, name, at in group.select("order", "row", "name", "at").iter_rows()
-        ]
+    # rows are in order of folders already
+    for _, group in groupby(rows.iter_rows(), key=itemgetter(0)):
+        wishes = [Wish(order, row >= 0, name.encode(), at) for _, order, row, name, at in group]
         names = assign_names(wishes, case_insensitive=case_insensitive)
         varied.update((at, name.decode()) for at, name in names.items())
     return varied
@@ -258,7 +258,7 @@ class _Assembly:
         """Assemble the arrays."""
         inodes = inode_column(self._hashes, self._versions, self._rows >= 0, self._bits)
         inodes[0] = ROOT_INODE
-        clashes = settle_clashes(inodes, self._path, self._inode)
+        clashes, by_inode = settle_clashes(inodes, self._path, self._inode)
         directories = int(np.count_nonzero(self._rows < 0))
         counts = np.bincount(self._parent_index[1:], minlength=directories)
         first_child = np.concatenate((np.array([1]), 1 + np.cumsum(counts))).astype(np.int32)
@@ -271,7 +271,7 @@ class _Assembly:
             orders=self._with_root("order", _ROOT_ORDER),
             inodes=inodes,
             versions=self._versions,
-            by_inode=np.argsort(inodes, kind="stable").astype(np.int32),
+            by_inode=by_inode,
             first_child=first_child,
             by_key=self._by_key() if case_insensitive else None,
             rendered=rendered,

@@ -108,22 +108,22 @@ def settle_clashes(
     inodes: Numbers,
     path_of: Callable[[int], bytes],
     number_of: Callable[[int, int], int],
-) -> int:
-    """Give every node but the root (node 0) a number of its own, in place; return the clashes.
+) -> tuple[int, npt.NDArray[np.int32]]:
+    """Give every node but the root (node 0) a number of its own, in place.
 
+    Return how many nodes clashed, and all nodes in ascending order of their numbers.
     `number_of(node, attempt)` is a node's sequence of numbers. Sub-quadratic whatever the clashes.
     """
-    ranked = np.argsort(inodes, kind="stable")
+    ranked = np.argsort(inodes)
     in_order = inodes[ranked]
     same = in_order[1:] == in_order[:-1]
-    clashing = np.zeros(len(inodes), dtype=np.bool_)
+    if not same.any() and in_order[0] == ROOT_INODE:
+        return 0, ranked.astype(np.int32)
+    clashing = inodes <= ROOT_INODE
     clashing[ranked[1:][same]] = True
     clashing[ranked[:-1][same]] = True
-    clashing |= inodes <= ROOT_INODE
     clashing[0] = False
     nodes: Sequence[int] = np.flatnonzero(clashing).tolist()
-    if not nodes:
-        return 0
     taken: set[int] = set(inodes[~clashing].tolist())
     for node in sorted(nodes, key=path_of):
         attempt = 0
@@ -131,4 +131,4 @@ def settle_clashes(
             attempt += 1
         taken.add(number)
         inodes[node] = number
-    return len(nodes)
+    return len(nodes), np.argsort(inodes).astype(np.int32)
