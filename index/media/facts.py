@@ -4,7 +4,6 @@ Everything is a reference into the original wherever its bytes lie there as they
 scan reads no pictures and an index stays small (decision record: art by reference).
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -71,8 +70,7 @@ class BlockKind(StrEnum):
     """Payload of a chunk copied as it is; key = four-character id, or after:ID behind the audio."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Something that a served file carries over; `spans` or, where none has it, `body`."""
 
     kind: BlockKind
@@ -83,8 +81,7 @@ class Block:
     body: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """An embedded picture, by reference."""
 
     length: int
@@ -101,8 +98,7 @@ class Picture:
     """Decoded bytes before the picture begins (the head of a FLAC picture inside base64)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Anatomy:
+class Anatomy(NamedTuple):
     """Where the parts of one original lie; a *layout* is what the mount makes of it."""
 
     format: AudioFormat
@@ -111,8 +107,7 @@ class Anatomy:
     pictures: tuple[Picture, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Technical:
+class Technical(NamedTuple):
     """What the audio is; None where the container does not say."""
 
     codec: str | None = None
@@ -123,8 +118,7 @@ class Technical:
     channels: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MediaFacts:
+class MediaFacts(NamedTuple):
     """All that the scan learns of one audio file."""
 
     anatomy: Anatomy
@@ -134,5 +128,5 @@ class MediaFacts:
     synthesised: bool = True
     reason: str | None = None
     """Why the file is served as it is."""
-    notes: tuple[tuple[str, str], ...] = field(default=())
+    notes: tuple[tuple[str, str], ...] = ()
     """(counter, words) of what was repaired or dropped while reading."""

@@ -5,6 +5,7 @@ Entries are walked by their lengths, so that pictures in base64 are stepped over
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.ogg_page import Packet
@@ -12,12 +13,14 @@ from musefs.index.media.reading import ReadAt
 
 ENTRIES_LIMIT = 100_000
 """A track may have 4096 tags; this many lengths are still walked in a fraction of a second."""
+_START_BYTES = 64
+"""Kept of an entry: its name, as far as names go that are looked for."""
+
 _WINDOW_BYTES = 2048
 """Read ahead in a packet: most comments fit as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One `NAME=value`: where it lies in the packet, and its first bytes."""
 
     offset: int
@@ -73,10 +76,16 @@ def walk_comment(window: PacketWindow, begin: int, packet_length: int) -> Commen
 
 
 def _entries(window: PacketWindow, offset: int, count: int, limit: int) -> Iterator[Entry]:
+    ahead, first = b"", offset  # small entries stand close together: cut from one stretch
     for _ in range(count):
-        length = window.number(offset)
+        at = offset - first
+        if at + 4 + _START_BYTES > len(ahead):
+            ahead, first, at = window.read(offset, _WINDOW_BYTES), offset, 0
+            if len(ahead) < 4:
+                raise MediaFormatError("a Vorbis comment is cut off")
+        length = int.from_bytes(ahead[at : at + 4], "little")
         offset += 4
         if offset + length > limit:
             raise MediaFormatError("an entry of a Vorbis comment exceeds its packet")
-        yield Entry(offset, length, window.read(offset, min(length, 64)))
+        yield Entry(offset, length, ahead[at + 4 : at + 4 + min(length, _START_BYTES)])
         offset += length

@@ -10,7 +10,7 @@ from typing import Final
 from musefs.index.media.facts import Span
 from musefs.pipeline.tag.window import ReadAt, Window
 
-SAMPLE_BYTES: Final = 2048
+SAMPLE_BYTES: Final = 1024
 """Bytes of each sample: two recordings of one length that agree in three of them are one."""
 
 _DIGEST_BYTES: Final = 16

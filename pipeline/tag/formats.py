@@ -72,12 +72,12 @@ READERS: Final[dict[AudioFormat, Reader]] = {
     AudioFormat.MATROSKA: matroska.read_matroska,
 }
 
-_MARKS: Final = (
-    (b"fLaC", AudioFormat.FLAC), (b"MAC ", AudioFormat.APE), (b"wvpk", AudioFormat.WAVPACK),
-    (b"MPCK", AudioFormat.MUSEPACK), (b"MP+", AudioFormat.MUSEPACK), (b"TTA1", AudioFormat.TTA),
-    (b"DSD ", AudioFormat.DSF), (asf.HEADER, AudioFormat.ASF), (b"\x0b\x77", AudioFormat.AC3),
-    (b"\x1a\x45\xdf\xa3", AudioFormat.MATROSKA),
-)  # fmt: skip
+_MARKS: Final = {
+    b"fLaC": AudioFormat.FLAC, b"MAC ": AudioFormat.APE, b"wvpk": AudioFormat.WAVPACK,
+    b"MPCK": AudioFormat.MUSEPACK, b"MP+\x07": AudioFormat.MUSEPACK,
+    b"MP+\x17": AudioFormat.MUSEPACK, b"TTA1": AudioFormat.TTA, b"DSD ": AudioFormat.DSF,
+    asf.HEADER[:4]: AudioFormat.ASF, b"\x1a\x45\xdf\xa3": AudioFormat.MATROSKA,
+}  # fmt: skip
 _MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
 
@@ -98,9 +98,9 @@ def sniff(window: Window, extension: str) -> AudioFormat | None:
     if head.startswith(b"ID3"):
         offset = skip_leading_id3(window.read_at)
         head = window.read_at(offset, 64)
-    for mark, format_ in _MARKS:
-        if head.startswith(mark):
-            return format_
+    marked = _MARKS.get(head[:4])
+    if marked is not None:
+        return marked
     framed = _framed(head)
     if framed is not None:
         return framed
@@ -116,6 +116,8 @@ def _framed(head: bytes) -> AudioFormat | None:
         return AudioFormat.AIFF
     if head.startswith(b"FRM8") and head[12:16] == b"DSD ":
         return AudioFormat.DFF
+    if head.startswith(b"\x0b\x77"):
+        return AudioFormat.AC3
     return AudioFormat.MP4 if head[4:8] in _MP4_ATOMS else None
 
 

@@ -28,6 +28,11 @@ _LONGEST_FRAME: Final = 4 * MAX_VALUE_BYTES
 """UTF-16 doubles a value and a frame may hold several."""
 
 _PEOPLE: Final = ("TIPL", "TMCL", "IPLS")
+_NOT_SIMPLE: Final = frozenset({"TXXX", *_PEOPLE})
+_SPECIAL: Final = frozenset({"TXXX", "TCON", *_PEOPLE})
+_LONGEST_SIMPLE: Final = 4096
+"""Longer texts go the long way, which knows the limits."""
+
 _OBSOLETE: Final = frozenset({"TSIZ", "TRDA", "TDAT", "TIME", "TYER", "TORY"})
 """Read only to make newer frames of them, or without meaning once the file has changed."""
 
@@ -54,13 +59,38 @@ def add_frames(window: Window, parts: Id3Parts, tags: Collected) -> None:
     for number in sorted(numbers):
         values: _Values = {}
         for tag, frame in parts.texts:
-            if tag == number:
+            if tag == number and not _read_simply(window, frame, values):
                 _read_stored(window, frame, values, tags)
         _add_dates(values)
         for (name, description, language), found in values.items():
             _emit(name, description, language, found, tags)
         if len(numbers) > 1:
             tags.seal()
+
+
+def _read_simply(window: Window, frame: StoredFrame, values: _Values) -> bool:
+    """Read a frame of one text in plain UTF-8 or ASCII, as nearly all are; false for others."""
+    name = frame.frame_id
+    if frame.length > _LONGEST_SIMPLE or frame.encoding is not Encoding.RAW:
+        return False
+    if name[0] != "T" or name in _NOT_SIMPLE:
+        return False
+    content = window.read_at(*frame.stored).rstrip(b"\0")
+    if content.find(b"\0", 1) > 0 or not content:
+        return False
+    if content[0] != 3 and not (content[0] == 0 and content.isascii()):
+        return False
+    try:
+        text = content[1:].decode()
+    except UnicodeDecodeError:
+        return False
+    key = (name, "", "")
+    known = values.get(key)
+    if known is None:
+        values[key] = [text]
+    elif text not in known:
+        known.append(text)
+    return True
 
 
 def _read_stored(window: Window, frame: StoredFrame, values: _Values, tags: Collected) -> None:
@@ -172,6 +202,11 @@ def _date(year: str, day: str, time: str) -> str:
 
 def _emit(name: str, description: str, language: str, texts: list[str], tags: Collected) -> None:
     if name in _OBSOLETE:
+        return
+    if name[0] == "T" and name not in _SPECIAL:
+        key = id3_key(name)
+        for text in texts:
+            tags.add(key, text)
         return
     if name in _PEOPLE:
         for role, person in zip(texts[::2], texts[1::2], strict=False):

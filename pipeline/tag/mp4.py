@@ -207,6 +207,9 @@ def _values(data: bytes, start: int = 0) -> list[tuple[int, bytes]]:
 
 def _read_item(name: bytes, data: bytes, tags: Collected) -> None:
     key = mp4_key(b"\xa9gen" if name == b"gnre" else name)
+    if data[4:12] == b"data\0\0\0\x01" and int.from_bytes(data[:4]) == len(data):
+        tags.add(key or name.decode("latin-1"), from_utf8(data[16:], tags))
+        return  # one text, as in nearly all items
     for kind, content in _values(data):
         if kind == 1:
             tags.add(key or name.decode("latin-1"), from_utf8(content, tags))

@@ -32,7 +32,7 @@ CHUNK_FILES: Final = 64
 waiting."""
 
 SWEPT_CHUNK_FILES: Final = 512
-"""On a rotating disk: the more files one sweep serves the shorter its seeks; 8 MiB of memory."""
+"""On a rotating disk: the more files one sweep serves the shorter its seeks; 14 MiB of memory."""
 
 BATCH_FILES: Final = 4096
 """Files whose rows are appended together: far more than an insert costs, little memory."""

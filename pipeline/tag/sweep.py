@@ -3,7 +3,7 @@
 A file's head, middle and end lie far from each other as soon as it is fragmented; taken file by
 file they send the head of the disk to and fro. So for a chunk of files the three stretches of
 each are put into the order of the volume and read once across; the walkers find them in memory.
-Memory is bounded by the chunk: some 16 KiB a file.
+Memory is bounded by the chunk: some 28 KiB a file.
 """
 
 from bisect import bisect_right
@@ -12,15 +12,16 @@ from typing import Final
 
 from musefs.index.backing.content import Content
 from musefs.index.errors import MusefsError
-from musefs.pipeline.tag.fingerprint import PAGE_LEAD_BYTES, SAMPLE_BYTES
+from musefs.pipeline.tag.fingerprint import SAMPLE_BYTES
 from musefs.pipeline.tag.sources import Job, Opener, Runs
 from musefs.pipeline.tag.window import HEAD_BYTES, Piece
 
 _TAIL_BYTES: Final = 4096
 """ID3v1, the footers of APEv2 and Lyrics3, and the last Ogg page of most files."""
 
-_MIDDLE_BYTES: Final = 2 * SAMPLE_BYTES + PAGE_LEAD_BYTES
-"""The middle of the audio is near the middle of the file, not at it."""
+_MIDDLE_BYTES: Final = 16 * SAMPLE_BYTES
+"""The middle of the audio is behind the middle of the file by half of the tags' length: this
+covers tags of 14 KiB; for files with large pictures the sample is read when its turn comes."""
 
 
 def sweep_chunk(opener: Opener, jobs: Sequence[Job]) -> dict[int, list[Piece]]:
