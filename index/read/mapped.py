@@ -89,9 +89,10 @@ class MappedTables:
 
     def tags(self) -> TrackRows:
         """Copy the tags. Keys become an enumeration of this load, in the order of their bytes."""
+        wanted = "" if self._whole else " SEMI JOIN chosen USING (track_id)"
         self._con.execute(
-            "CREATE TEMP TYPE tag_key AS ENUM (SELECT key FROM ("
-            "SELECT DISTINCT lower(key) AS key FROM tags UNION SELECT 'title') ORDER BY key)"
+            "CREATE TEMP TYPE tag_key AS ENUM (SELECT key FROM (SELECT DISTINCT lower(key) AS key "
+            f"FROM tags{wanted} UNION SELECT 'title') ORDER BY key)"
         )
         return self._cut(
             "track_id, lower(key)::tag_key AS key, ordinal, value",
@@ -118,7 +119,7 @@ class MappedTables:
             if offsets is not None:
                 return TrackRows(rows, offsets)
         rows = self._copy(
-            f"SELECT * FROM (SELECT {columns} FROM {table}) SEMI JOIN chosen USING (track_id) "
+            f"SELECT {columns} FROM {table} SEMI JOIN chosen USING (track_id) "
             f"ORDER BY {', '.join(order)}"
         )
         offsets = self._offsets(rows)

@@ -75,6 +75,19 @@ def test_tables_are_in_the_order_of_tracks_and_cut_by_track(index: Path) -> None
     assert library.position(9) is None
 
 
+def test_some_tracks_alone_are_cut_in_the_same_way(index: Path) -> None:
+    for wanted in ([1], [2], [3], [1, 3]):
+        some = load_tracks(index, wanted)
+        whole = load_library(index)
+        assert some.track_ids.tolist() == wanted
+        for position, track in enumerate(wanted):
+            at = whole.position(track)
+            assert at is not None
+            assert some.tags.of(position).to_pylist() == whole.tags.of(at).to_pylist()
+            assert some.art.of(position).to_pylist() == whole.art.of(at).to_pylist()
+            assert some.blocks.of(position).to_pylist() == whole.blocks.of(at).to_pylist()
+
+
 def test_the_file_is_not_held_and_nothing_is_left(index: Path, tmp_path: Path) -> None:
     spill = tmp_path / "spill"
     spill.mkdir()
