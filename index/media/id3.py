@@ -56,13 +56,14 @@ class Id3Parts:
     """Frames that are read as tags, each with the number of its tag, for who reads tags."""
 
 
-def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts) -> int:
+def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts, limit: int | None = None) -> int:
     """Add what the tags that follow each other at `offset` hold; return where they end.
 
-    Of a second tag only frames count whose kind the tags before it did not have.
+    Of a second tag only frames count whose kind the tags before it did not have. Frames that reach
+    beyond `limit`, the end of a chunk or file, are cut off and dropped.
     """
     for _ in range(LEADING_TAGS_LIMIT):
-        tag = read_tag(read_at, offset)
+        tag = read_tag(read_at, offset, limit)
         if tag is None:
             break
         parts.tags += 1

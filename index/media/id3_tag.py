@@ -56,8 +56,11 @@ class StoredFrame(NamedTuple):
     """Of an encrypted frame: its flags and what precedes the content, in v2.4 form."""
 
 
-def read_tag(read_at: ReadAt, offset: int) -> Id3Tag | None:
-    """Return the tag that begins at `offset`, if one of a known version does."""
+def read_tag(read_at: ReadAt, offset: int, limit: int | None = None) -> Id3Tag | None:
+    """Return the tag that begins at `offset`, if one of a known version does.
+
+    Its frames end at `limit` where the tag claims to be longer.
+    """
     header = read_at(offset, _TAG_HEADER_BYTES)
     length = id3v2_length(header)
     if length == 0 or header[:3] != b"ID3" or header[3] not in (2, 3, 4):
@@ -66,6 +69,8 @@ def read_tag(read_at: ReadAt, offset: int) -> Id3Tag | None:
     begin = offset + _TAG_HEADER_BYTES
     end = offset + length
     frames_end = end - (_TAG_HEADER_BYTES if flags & _FOOTER else 0)
+    if limit is not None:
+        frames_end = max(begin, min(frames_end, limit))
     if version == 2 and flags & _COMPRESSED_22:
         begin = frames_end  # a scheme that was never defined: its frames cannot be found
     return Id3Tag(version, flags, begin, frames_end, end)

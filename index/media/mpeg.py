@@ -35,11 +35,11 @@ def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> A
     Raises MediaFormatError where no audio frame follows the tags.
     """
     parts = Id3Parts() if parts is None else parts
-    tags_end = read_tags(read_at, 0, parts)
+    tags_end = read_tags(read_at, 0, parts, size)
     tags_end = skip_leading_id3(read_at, tags_end)  # tags of versions that nobody can read
     audio_end = trim_trailing_tags(read_at, tags_end, size)
     begin = find_first_frame(read_at, tags_end, audio_end)
-    read_tags(read_at, audio_end, parts)
+    read_tags(read_at, audio_end, parts, size)
     return Anatomy(
         format=AudioFormat.MP3,
         audio=Span(begin, audio_end - begin),

@@ -74,7 +74,7 @@ def frame_plan(key: str) -> FramePlan:
         return FramePlan(form, frame.encode("ascii"), head)
     if frame is None or frame in _NAMED_OTHERWISE or pair_of(key) is not None:
         return FramePlan(Form.TEXT, b"TXXX", UTF8 + clean(txxx_description(key)).encode() + b"\0")
-    return FramePlan(Form.TEXT, frame.encode("ascii"), UTF8)
+    return FramePlan(Form.TEXT, frame.encode("ascii"), b"" if frame[0] == "W" else UTF8)
 
 
 def pair_of(key: str) -> str | None:

@@ -176,6 +176,8 @@ def test_chapters_stay(audio_library: Path, tmp_path: Path) -> None:
         ({"musicbrainz_trackid": ["é"]}, {"musicbrainz_trackid": ["é"]}),
         ({"movementname": ["I"], "movement": ["1"], "movementtotal": ["4"]},
          {"movementname": ["I"], "movement": ["1/4"]}),
+        ({"podcasturl": ["http://x.example"]}, {"podcasturl": ["http://x.example"]}),
+        ({"podcast": ["1"]}, {"podcast": ["1"]}),
         ({"unheard of": ["x"] * 3}, {"unheard of": ["x"] * 3}),
     ],
 )  # fmt: skip
@@ -251,6 +253,8 @@ def test_any_tags_read_back(tags: Tags) -> None:
             name += ":" + clean(txxx_description(key))
         wanted.setdefault(name, []).extend("\0".join(values).split("\0"))
     for name, values in wanted.items():
+        if name.startswith(("TD", "WFED")):  # mutagen shows what it understood of a date
+            continue
         texts = [str(text) for text in found[name].text]
         assert set(texts) | {""} == set(values) | {""}
         if name in ("TIT2", "TPE1"):

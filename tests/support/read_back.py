@@ -33,6 +33,10 @@ def _id3_values(frame: Frame) -> list[tuple[str, list[str]]]:
         return [("playcount", [str(frame.count)])]
     if name == "UFID" and frame.owner == vocabulary.UFID_OWNER:
         return [("musicbrainz_trackid", [frame.data.decode()])]
+    if name == "WFED":
+        return [("podcasturl", [frame.url])]
+    if name == "PCST":
+        return [("podcast", [str(frame.value)])]
     if name.startswith("T") or name in ("MVNM", "MVIN"):
         return [(vocabulary.from_id3(name) or name.lower(), [str(text) for text in frame.text])]
     return []
