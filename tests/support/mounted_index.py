@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,10 +39,18 @@ def index_folder(root: Path, index: Path) -> None:
 
 
 def execute(index: Path, *statements: str) -> None:
-    """Edit an index as any DuckDB client does, for the shortest time."""
-    with duckdb.connect(str(index)) as con:
-        for statement in statements:
-            con.execute(statement)
+    """Edit an index as any DuckDB client does; tries again while the mount loads a state."""
+    for attempt in range(200):
+        try:
+            with duckdb.connect(str(index)) as con:
+                for statement in statements:
+                    con.execute(statement)
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or attempt == 199:
+                raise
+            select.select([], [], [], 0.01)
+        else:
+            return
 
 
 class MountedIndex:
@@ -50,7 +59,8 @@ class MountedIndex:
     def __init__(self, index: Path, mountpoint: Path, *flags: str) -> None:
         self.index = index
         self.mountpoint = mountpoint
-        mountpoint.mkdir(exist_ok=True)
+        with suppress(OSError):  # it is there, or a dead mount covers it
+            mountpoint.mkdir()
         self._flags = flags
         self._log = mountpoint.with_name(mountpoint.name + ".log")
         self.process: subprocess.Popen[str] | None = None
@@ -106,7 +116,7 @@ class MountedIndex:
         return self.process is not None and self.process.poll() is not None
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
