@@ -7,7 +7,7 @@ import pytest
 from support.served_index import write_index
 from support.tracks import MANY_TAGS, serve, source_of
 
-from musefs.index.media import flac, ogg
+from musefs.index.media import aiff, flac, mp4, mpeg, ogg, riff
 from musefs.index.media.facts import Anatomy
 from musefs.index.read.load import load_library
 from musefs.mount.formats.from_index import size_columns, track_source
@@ -16,13 +16,22 @@ from musefs.mount.formats.synthesise import synthesise
 
 NAMES = (
     "flac/many-tags.flac", "flac/large-picture.flac", "ogg/large-picture.ogg", "ogg/flac.oga",
-    "ogg/speex.spx", "opus/opusenc.opus", "opus/no-tags.opus",
+    "ogg/speex.spx", "opus/opusenc.opus", "opus/no-tags.opus", "mp3/v24-many.mp3",
+    "mp3/chapters.mp3", "mp3/unsync.mp3", "mp4/many.m4a", "mp4/book.m4b", "wav/bext.wav",
+    "wav/rf64.wav", "aiff/sowt.aifc",
 )  # fmt: skip
 
 
+WALKERS = {
+    b"fLaC": flac, b"OggS": ogg, b"RIFF": riff, b"RF64": riff, b"FORM": aiff, b"\0\0\0\x1c": mp4,
+}  # fmt: skip
+
+
 def anatomy_of(original: bytes) -> Anatomy:
-    walk = flac.read_anatomy if original.startswith((b"fLaC", b"ID3")) else ogg.read_anatomy
-    return walk(lambda offset, length: original[offset : offset + length], len(original))
+    walker = WALKERS.get(original[:4], mpeg)
+    return walker.read_anatomy(
+        lambda offset, length: original[offset : offset + length], len(original)
+    )
 
 
 @pytest.fixture
@@ -64,5 +73,5 @@ def test_edited_and_added_tags_reach_the_served_file(index: Path, originals: lis
         if position == 1:
             assert served == original
             continue
-        assert b"TITLE=New Title" in served
-        assert b"MOOD=calm" in served
+        assert b"New Title" in served
+        assert b"calm" in served
