@@ -98,7 +98,7 @@ def _read_head(window: PacketWindow, begin: int, text_length: int) -> PictureHea
     while needed <= LARGEST_HEAD_BYTES:
         text = window.read(begin, min(-(-needed // 3) * 4, text_length))
         try:
-            head = binascii.a2b_base64(text[: len(text) // 4 * 4], strict_mode=True)
+            head = binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
         except binascii.Error:
             return None
         wanted = head_length_known(head)

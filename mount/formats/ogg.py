@@ -8,8 +8,8 @@ the first packet behind the mapping (RFC 9639), and each block has pages of its 
 from collections.abc import Iterable, Sequence
 
 from musefs.index.errors import MediaFormatError
-from musefs.index.media.facts import AudioFormat, Block, BlockKind
-from musefs.mount.formats.base64_text import Base64Text
+from musefs.index.media.facts import AudioFormat, Block, BlockKind, Encoding
+from musefs.mount.formats.base64_text import Base64Text, base64_length
 from musefs.mount.formats.flac import (
     LARGEST_BLOCK_BYTES,
     block_header,
@@ -18,7 +18,7 @@ from musefs.mount.formats.flac import (
 from musefs.mount.formats.flac_picture import picture_head
 from musefs.mount.formats.layout import make_layout
 from musefs.mount.formats.ogg_pages import PacketPages, RenumberedPages, packet_pages
-from musefs.mount.formats.segments import Generated, OriginalRange, Segment
+from musefs.mount.formats.segments import Encoded, Generated, OriginalRange, Segment
 from musefs.mount.formats.source import ServedPicture, TrackSource, block_segments
 from musefs.mount.formats.vorbis_comment import comment_body
 
@@ -97,10 +97,32 @@ def _comment_parts(source: TrackSource, start: bytes) -> list[Segment]:
 
 
 def _picture_entry(served: ServedPicture, original_size: int) -> Iterable[Segment]:
-    head = Generated(picture_head(served.picture))
-    text = Base64Text(make_layout((head, *served.segments()), original_size))
-    length = len(PICTURE_FIELD) + text.length
-    return Generated(length.to_bytes(4, "little") + PICTURE_FIELD), text
+    head = picture_head(served.picture)
+    text = _same_text(served, head, original_size)
+    if text is None:
+        text = [Base64Text(make_layout((Generated(head), *served.segments()), original_size))]
+    length = len(PICTURE_FIELD) + base64_length(len(head) + served.picture.length)
+    return Generated(length.to_bytes(4, "little") + PICTURE_FIELD), *text
+
+
+def _same_text(served: ServedPicture, head: bytes, original_size: int) -> list[Segment] | None:
+    """Return the picture's text as the original has it, where a head of the same length allows.
+
+    Only the groups of the head are made anew; an image need not be decoded to be encoded again.
+    """
+    picture = served.picture
+    is_text = served.art_hash is None and picture.encoding is Encoding.BASE64
+    border = -(-len(head) // 3) * 3 - len(head)
+    if not is_text or picture.skip != len(head) or picture.length <= border:
+        return None
+    front: list[Segment] = [Generated(head)]
+    if border:
+        front.append(Encoded(picture.spans, Encoding.BASE64, picture.skip, border))
+    made = Base64Text(make_layout(front, original_size))
+    whole = base64_length(len(head) + picture.length)
+    stored = min(sum(span.length for span in picture.spans), whole)
+    kept = Encoded(picture.spans, Encoding.RAW, made.length, stored - made.length)
+    return [made, kept, Generated(b"=" * (whole - stored))]
 
 
 def _mapping(source: TrackSource, count: int) -> list[Segment]:

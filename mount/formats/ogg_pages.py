@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Span
-from musefs.index.media.ogg_crc import CHECKSUM_OFFSET, checksum, checksum_change
+from musefs.index.media.ogg_crc import CHECKSUM_OFFSET, checksum, checksum_change, page_checksum
 from musefs.index.media.ogg_page import (
     CAPTURE,
     CONTINUED,
@@ -30,7 +30,10 @@ LACING_PER_PAGE = 255
 _LARGEST_PAGE_BYTES = LARGEST_HEADER_BYTES + LARGEST_BODY_BYTES
 _NUMBERS = struct.Struct("<IIIB")
 """Serial, sequence, checksum and number of lacing values, from byte 14 of a page."""
+_PLACE = struct.Struct("<II")
+"""Serial and sequence."""
 _SERIAL_OFFSET = 14
+_PLACE_END = _SERIAL_OFFSET + _PLACE.size
 _VERSION_START = CAPTURE + b"\0"
 _SEQUENCE_MASK = 0xFFFF_FFFF
 
@@ -123,9 +126,9 @@ def packet_pages(
 class RenumberedPages:
     """The audio pages of the original, each page number moved by `delta`.
 
-    A page is what begins with `OggS`, has our serial, and is followed by a page or has a checksum
-    that holds. Everything else (damage, a cut last page, a foreign stream) is served as it is; so
-    what a byte is does not depend on where reading began.
+    A page is what begins with `OggS` and is followed by the next page of our stream, or else has
+    a checksum that holds. Everything else (damage, a cut last page, a foreign stream) is served as
+    it is; so what a byte is does not depend on where reading began.
     """
 
     offset: int
@@ -168,7 +171,7 @@ class RenumberedPages:
         limit = stop - start
         while position < limit:
             end = _page_end(data, position)
-            if end >= 0 and self._is_confirmed(data, position, end, start, context):
+            if end >= 0 and self._is_page(data, position, end, start, context):
                 self._patch(data, patched, position, end - position)
                 page_begin, position = position, end
                 continue
@@ -188,13 +191,25 @@ class RenumberedPages:
             change = checksum_change(old ^ new, length)
             _NUMBERS.pack_into(patched, at, serial, new, signed ^ change, count)
 
-    def _is_confirmed(
-        self, data: bytes, begin: int, end: int, start: int, context: ReadContext
-    ) -> bool:
-        """Tell the same as `_is_page`, from `data` where that holds the next page's start."""
-        if data.startswith(_VERSION_START, end):
-            return True
-        return self._is_page(start + begin, start + end, context)
+    def _is_page(self, data: bytes, begin: int, end: int, start: int, context: ReadContext) -> bool:
+        """Tell whether the page-like range of `data` is a page: see the class.
+
+        `data` begins at `start` of the region and may end before the page that follows.
+        """
+        serial, sequence = _PLACE.unpack_from(data, begin + _SERIAL_OFFSET)
+        if serial == self.serial:
+            if _follows(data, end, serial, sequence):
+                return True
+            if end + _PLACE_END > len(data):
+                ahead = context.original.read_at(self.offset + start + end, _PLACE_END)
+                if start + end < self.length and _follows(ahead, 0, serial, sequence):
+                    return True
+        if start + end > self.length:
+            return False
+        page = read_exactly(context.original, self.offset + start + begin, end - begin)
+        return page_checksum(page) == int.from_bytes(
+            page[CHECKSUM_OFFSET : CHECKSUM_OFFSET + 4], "little"
+        )
 
     def _page_start(self, offset: int, context: ReadContext) -> int:
         """Return where the page that holds `offset` begins, or `offset` where no page holds it."""
@@ -209,22 +224,18 @@ class RenumberedPages:
         at = data.rfind(CAPTURE, 0, offset - begin + len(CAPTURE))
         while at >= 0:
             page_end = _page_end(data, at)
-            if page_end >= 0 and self._is_page(begin + at, begin + page_end, context):
+            if page_end >= 0 and self._is_page(data, at, page_end, begin, context):
                 return begin + at if begin + page_end > offset else offset
             at = data.rfind(CAPTURE, 0, at)
         return offset
 
-    def _is_page(self, begin: int, end: int, context: ReadContext) -> bool:
-        """Tell whether the page-like range of the region is a page: see the class."""
-        if end >= self.length:
-            return end == self.length
-        original = context.original
-        if original.read_at(self.offset + end, len(_VERSION_START)) == _VERSION_START:
-            return True
-        page = read_exactly(original, self.offset + begin, end - begin)
-        stored = int.from_bytes(page[CHECKSUM_OFFSET : CHECKSUM_OFFSET + 4], "little")
-        empty = page[:CHECKSUM_OFFSET] + bytes(4) + page[CHECKSUM_OFFSET + 4 :]
-        return checksum(empty) == stored
+
+def _follows(data: bytes, position: int, serial: int, sequence: int) -> bool:
+    """Tell whether the page behind page `sequence` of a stream begins at `position`."""
+    if not data.startswith(_VERSION_START, position) or len(data) < position + _PLACE_END:
+        return False
+    expected = (serial, (sequence + 1) & _SEQUENCE_MASK)
+    return _PLACE.unpack_from(data, position + _SERIAL_OFFSET) == expected
 
 
 def _page_end(data: bytes, position: int) -> int:

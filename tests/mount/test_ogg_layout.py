@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import mutagen
@@ -186,6 +187,36 @@ def test_head_of_a_picture_comment(mime: str, head: int, text: int) -> None:
     assert len(base64.b64encode(picture_head(picture))) == text
 
 
+@given(
+    st.binary(min_size=1, max_size=200),
+    st.sampled_from(["", "a", "ab", "abc"]),
+    st.sampled_from(["", "a", "ab", "longer"]),
+    st.booleans(),
+)
+def test_a_picture_that_was_base64_is_the_same_picture_again(
+    image: bytes, old: str, new: str, padded: bool
+) -> None:
+    """Also if its description changes, and if the original left the padding out."""
+    made = MutagenPicture()
+    made.data, made.mime, made.desc = image, "image/png", old
+    text = base64.b64encode(made.write())
+    entry = b"METADATA_BLOCK_PICTURE=" + (text if padded else text.rstrip(b"="))
+    tags = b"OpusTags" + bytes(4) + b"\1\0\0\0" + len(entry).to_bytes(4, "little") + entry
+    original = opus_file(tags)
+    anatomy = anatomy_of(original)
+    (picture,) = anatomy.pictures
+    changed = ServedPicture(replace(picture, description=new))
+    source = source_of(anatomy, len(original), {}, pictures=[changed])
+    served = serve(source, original)
+    assert sizes_of([source]) == [len(served)]
+    made.desc = new
+    assert comment_entries(served) == [
+        "METADATA_BLOCK_PICTURE=" + base64.b64encode(made.write()).decode()
+    ]
+    layout = synthesise(source)
+    check_parts(layout, ReadContext(MemoryContent(original)), 1)
+
+
 MAPPING = b"\x7fFLAC\x01\x00\x00\x00fLaC" + b"\x00\x00\x00\x22" + bytes(34)
 
 
@@ -342,7 +373,15 @@ def test_whole_pages_are_renumbered_and_everything_else_is_left_alone() -> None:
     pages = [page(b"x" * 900, 5), page(b"foreign", 6, serial=9), page(b"y" * 70, 0xFFFF_FFFF)]
     flipped = bytearray(page(b"z" * 400, 7))
     flipped[200] ^= 1
-    region = pages[0] + pages[1] + b"noise" + bytes(flipped) + pages[2] + pages[0][:-1]
+    region = (
+        pages[0]
+        + pages[1]
+        + b"noise"
+        + bytes(flipped)
+        + page(b"next", 8)
+        + pages[2]
+        + pages[0][:-1]
+    )
     segment = RenumberedPages(0, len(region), 7, 3)
     new = segment.read(0, len(region), ReadContext(MemoryContent(region)))
     assert new.startswith(page(b"x" * 900, 8) + pages[1] + b"noise")
