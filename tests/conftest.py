@@ -42,6 +42,24 @@ def demo_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_ntfs.unpack_demo(tmp_path_factory.mktemp("demo") / "demo.ntfs")
 
 
+@pytest.fixture(scope="session")
+def demo_index(demo_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the demo image; never change it, copy it."""
+    from support.scanned import scan_into
+
+    return scan_into(demo_image, tmp_path_factory.mktemp("demo-index") / "index.duckdb")
+
+
+@pytest.fixture(scope="session")
+def drive_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of a made-up drive with a little of everything; needs the marker ntfs."""
+    import music_drive
+    from support.scanned import scan_into
+
+    target = tmp_path_factory.mktemp("drive-index") / "index.duckdb"
+    return scan_into(music_drive.cached_drive(), target)
+
+
 def _missing_for_fuse() -> str | None:
     if not Path("/dev/fuse").exists():
         return "there is no /dev/fuse"

@@ -5,6 +5,7 @@
     index = open_index("index.duckdb")
     index.search("ext:flac size:>=100mb !live")
     index.sql("SELECT * FROM largest_folders LIMIT 10")
+    index.ask("missing_tags")
 
 Each call opens the file, copies its answer out and closes it, so that a scan or an edit can come
 in between. `with open_index(path) as index:` holds one state for a series of questions instead.
@@ -12,12 +13,15 @@ in between. `with open_index(path) as index:` holds one state for a series of qu
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from musefs.index.errors import SelectionError
+from musefs.index.errors import IndexFileError, SelectionError
 from musefs.index.read.attach import attached
+from musefs.index.read.question import Subject
+from musefs.index.read.questions import QUESTIONS
 from musefs.index.read.search import compile_search
 
 if TYPE_CHECKING:
@@ -29,6 +33,23 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 """What DuckDB takes for $name or ? in a query: values of any type that it knows."""
+
+_NEEDED = {
+    Subject.VOLUME: (
+        "volumes",
+        "this index describes no volume: make one with `musefs-scan SOURCE --out INDEX`",
+    ),
+    Subject.LIBRARY: (
+        "tracks",
+        "this index has no tracks: either no audio was found, or it was scanned with --no-tags "
+        "or from a saved $MFT; scan again without --no-tags, a saved $MFT with --root",
+    ),
+    Subject.SCAN: (
+        "scans",
+        "this index tells of no scan: make one with `musefs-scan SOURCE --out INDEX`",
+    ),
+}
+"""What a question looks into, and the words when nothing is there."""
 
 
 class Index:
@@ -108,6 +129,28 @@ class Index:
             )
         except duckdb.InvalidInputException as error:  # a regular expression that is none
             raise SelectionError(f"{query!r}: {str(error).splitlines()[0]}") from error
+
+    def ask(self, name: str) -> "pl.DataFrame":
+        """Answer one of the named questions of `musefs.index.read.questions`.
+
+        An index that holds nothing of what is asked about says so, instead of an empty answer.
+        """
+        question = QUESTIONS.get(name)
+        if question is None:
+            near = get_close_matches(name, QUESTIONS, 3, 0.4)
+            raise SelectionError(
+                f"no question is called {name!r}; "
+                + (f"did you mean {' or '.join(near)}?" if near else "docs/cookbook.md lists them"),
+                hint="docs/cookbook.md lists the questions.",
+            )
+        self._require(question.subject)
+        return self.sql(question.sql)
+
+    def _require(self, subject: Subject) -> None:
+        table, absent = _NEEDED[subject]
+        ((some,),) = self.sql(f"SELECT count(*) FROM (FROM {table} LIMIT 1)").rows()
+        if not some:
+            raise IndexFileError(absent, path=self.path, hint=absent)
 
     def __enter__(self) -> Self:
         self._holder = attached(self.path)

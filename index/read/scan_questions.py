@@ -46,6 +46,34 @@ WHERE scan_id = (SELECT scan_id FROM meta) ORDER BY value DESC, counter
         "SELECT finding, cases, look FROM health WHERE cases > 0 ORDER BY cases DESC",
     ),
     _ask(
+        "rates",
+        "How fast was each phase while it worked?",
+        """
+SELECT phase, items, bytes, busy_seconds, round(items / busy_seconds)::BIGINT AS items_per_second,
+  round(bytes / busy_seconds)::BIGINT AS bytes_per_second
+FROM scan_phases WHERE scan_id = (SELECT scan_id FROM meta) AND busy_seconds > 0 AND items > 0
+ORDER BY started_seconds, phase
+""",
+        "Busy time is summed over threads, so several threads together were faster than this.",
+    ),
+    _ask(
+        "faster_disk",
+        "What would a faster disk have given?",
+        """
+WITH last AS (FROM scan_phases WHERE scan_id = (SELECT scan_id FROM meta)),
+  whole AS (SELECT max(ended_seconds) - min(started_seconds) AS seconds FROM last),
+  read AS (SELECT busy_seconds AS busy FROM last WHERE phase = 'read'),
+  parse AS (SELECT busy_seconds / greatest(1, ceil(
+      busy_seconds / nullif(ended_seconds - started_seconds, 0))) AS least
+    FROM last WHERE phase = 'parse')
+SELECT speed AS times_as_fast,
+  round(seconds - greatest(0, busy - greatest(busy / speed, coalesce(least, 0))), 3) AS seconds
+FROM whole, read LEFT JOIN parse ON true, (SELECT unnest([1, 2, 4, 8, 16]) AS speed)
+ORDER BY speed
+""",
+        "An estimate: reading the records gets faster until parsing them is what takes the time.",
+    ),
+    _ask(
         "table_by_record",
         "How is the table of file records filled?",
         """
