@@ -144,13 +144,13 @@ def _change(plan: TagPlan, output: Output) -> None:
         changes, pictures_changed = _carry_out(plan, session)
     _report(changes, output, dry_run=plan.dry_run)
     if pictures_changed:
-        output.line(f"pictures of {pictures_changed} tracks are the files' own again")
+        output.line(f"pictures of {pictures_changed} tracks are as they were")
 
 
 def _carry_out(plan: TagPlan, session: EditSession) -> tuple[list[TagChange], int]:
     con = session.con
     if isinstance(plan.action, UndoChange):
-        return session.undo(), 0
+        return session.undo(), session.pictures_undone
     if isinstance(plan.action, ImportTags):
         return _import(session, plan.action), 0
     require(select(con, plan.selection), plan.selection)
@@ -163,7 +163,7 @@ def _carry_out(plan: TagPlan, session: EditSession) -> tuple[list[TagChange], in
             return _remove(session, keys, pairs), 0
         case ResetTags(keys):
             changes = _reset(session, [key_of(key) for key in keys])
-            return changes, 0 if keys else pictures.reset_pictures(con)
+            return changes, 0 if keys else pictures.reset_pictures(session)
         case _:
             raise UsageError(f"not an action that changes tags: {plan.action}")
 
@@ -318,10 +318,10 @@ def _art(plan: TagPlan, action: EditArt, output: Output) -> None:
         con = session.con
         require(select(con, plan.selection), plan.selection)
         if action.remove:
-            count = pictures.remove_pictures(con, action.picture_type)
+            count = pictures.remove_pictures(session, action.picture_type)
         else:
             assert action.set_from is not None  # noqa: S101 - the other case returned above
-            count = pictures.set_picture(con, action.set_from, action.picture_type)
+            count = pictures.set_picture(session, action.set_from, action.picture_type)
     output.result({"tracks_changed": count, "dry_run": plan.dry_run})
     output.line(f"{'would change' if plan.dry_run else 'changed'} pictures of {count} tracks")
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from musefs.index.backing.content import ContentRef, Stamp
 from musefs.index.backing.mounted import MountedBacking
+from musefs.index.edit.picture_history import record, remember
+from musefs.index.edit.session import EditSession
 from musefs.index.errors import BackingMissingError, UsageError
 from musefs.index.media.facts import Encoding
 from musefs.index.media.picture_file import picture_facts
@@ -61,8 +63,9 @@ def served_pictures(con: "duckdb.DuckDBPyConnection") -> list[ServedPicture]:
     return [ServedPicture(*row) for row in rows]
 
 
-def set_picture(con: "duckdb.DuckDBPyConnection", source: Path, picture_type: int) -> int:
+def set_picture(session: EditSession, source: Path, picture_type: int) -> int:
     """Serve the picture for the selected tracks in place of those of its type."""
+    con = session.con
     try:
         data = source.read_bytes()
     except OSError as error:
@@ -92,6 +95,7 @@ def set_picture(con: "duckdb.DuckDBPyConnection", source: Path, picture_type: in
         "HAVING count(*) = 1 AND any_value(art_hash) = $hash) USING (track_id)",
         {"type": picture_type, "hash": digest},
     )
+    remember(con, "changing")
     con.execute(
         "DELETE FROM art WHERE picture_type = $type AND track_id IN (FROM changing)",
         {"type": picture_type},
@@ -110,36 +114,42 @@ def set_picture(con: "duckdb.DuckDBPyConnection", source: Path, picture_type: in
             "hash": digest,
         },
     )
-    return _drop_changing(con)
+    return _record_changing(session)
 
 
-def remove_pictures(con: "duckdb.DuckDBPyConnection", picture_type: int) -> int:
+def remove_pictures(session: EditSession, picture_type: int) -> int:
     """Serve no picture of this type for the selected tracks; return how many tracks changed."""
+    con = session.con
     con.execute(
         "CREATE TEMP TABLE changing AS SELECT DISTINCT track_id FROM art "
         "SEMI JOIN selected USING (track_id) WHERE picture_type = $type",
         {"type": picture_type},
     )
+    remember(con, "changing")
     con.execute(
         "DELETE FROM art WHERE picture_type = $type AND track_id IN (FROM changing)",
         {"type": picture_type},
     )
-    return _drop_changing(con)
+    return _record_changing(session)
 
 
-def reset_pictures(con: "duckdb.DuckDBPyConnection") -> int:
+def reset_pictures(session: EditSession) -> int:
     """Serve the files' own pictures again for the selected tracks that differ from them."""
+    con = session.con
     con.execute(
         "CREATE TEMP TABLE changing AS SELECT DISTINCT track_id FROM ("
         "(FROM art EXCEPT ALL FROM scanned_art) UNION ALL (FROM scanned_art EXCEPT ALL FROM art)) "
         "SEMI JOIN selected USING (track_id)"
     )
+    remember(con, "changing")
     con.execute("DELETE FROM art WHERE track_id IN (FROM changing)")
     con.execute("INSERT INTO art SELECT * FROM scanned_art WHERE track_id IN (FROM changing)")
-    return _drop_changing(con)
+    return _record_changing(session)
 
 
-def _drop_changing(con: "duckdb.DuckDBPyConnection") -> int:
+def _record_changing(session: EditSession) -> int:
+    con = session.con
+    record(con, "changing", session.change_set)
     ((count,),) = con.execute("SELECT count(*) FROM changing").fetchall()
     con.execute("DROP TABLE changing")
     return int(count)

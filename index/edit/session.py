@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musefs.index.edit.picture_history import PICTURES_KEY, undo_pictures
 from musefs.index.errors import IndexBusyError
 from musefs.index.read.attach import attached
+from musefs.index.schema.ddl import quote_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,6 +70,8 @@ class EditSession:
         self.con = con
         ((last,),) = con.execute("SELECT coalesce(max(change_set), 0) FROM edits").fetchall()
         self._last_set = int(last)
+        self.pictures_undone = 0
+        """Tracks whose pictures `undo` took back."""
         # other clients may have written ARTIST; keys are lower case for everybody who reads them
         con.execute("UPDATE tags SET key = lower(key) WHERE key <> lower(key)")
 
@@ -141,7 +145,10 @@ class EditSession:
         last = self._last_set
         if last == 0:
             return []
-        slots = f"(SELECT * FROM edits WHERE change_set = {last})"
+        self.pictures_undone = undo_pictures(self.con, last)
+        slots = (
+            f"(SELECT * FROM edits WHERE change_set = {last} AND key <> {quote_text(PICTURES_KEY)})"
+        )
         scope = f"(SELECT DISTINCT track_id, key FROM {slots})"
         wanted = (
             "(SELECT track_id, key, row_number() OVER (PARTITION BY track_id, key "

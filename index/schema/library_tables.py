@@ -169,7 +169,7 @@ CHANGES = Table(
 
 EDITS = Table(
     "edits",
-    "Values before and after each change of tags, for undo.",
+    "Values before and after each change of tags, for undo; key '=pictures' holds art as JSON.",
     (
         Column("change_set", Kind.BIGINT, "changes of one command or one SQL statement"),
         Column("track_id", Kind.BIGINT, "the track"),

@@ -244,6 +244,24 @@ def test_pictures_are_shown_set_removed_reset_and_exported(
     assert tag("art", "--set", str(index), "--all") == ExitCode.USAGE
 
 
+def test_undo_takes_back_pictures_in_their_turn(index: Path, tag: Tag, tmp_path: Path) -> None:
+    art = "SELECT list(a ORDER BY track_id, ordinal) FROM art a"
+    first = _one(index, art), _tags(index)
+    cover = tmp_path / "cover.png"
+    cover.write_bytes(PNG)
+    tag("set", "title=X", "--track", "1")
+    tag("art", "--set", str(cover), "--all")
+    second = _one(index, art)
+    tag("reset", "--track", "1")
+    tag("undo")
+    assert _one(index, art) == second
+    assert _tags(index, "key = 'title' AND track_id = 1") == [(1, "title", "X")]
+    tag("undo")
+    assert _one(index, art) == first[0]
+    tag("undo")
+    assert (_one(index, art), _tags(index)) == first
+
+
 def test_keys_written_in_capitals_by_other_clients_are_found(index: Path, tag: Tag) -> None:
     with duckdb.connect(str(index)) as con:
         con.execute("UPDATE tags SET key = 'TITLE' WHERE track_id = 1")
