@@ -7,13 +7,13 @@ what is dropped is counted as `tag_values_dropped`.
 from typing import Final
 
 MAX_KEY_CHARACTERS: Final = 256
-"""Longest tag name. The longest in use, freeform atoms and TXXX descriptions, stay below 64."""
+"""Longest tag name, as in the vocabulary; nobody writes half as long ones."""
 
 MAX_VALUE_BYTES: Final = 262_144
-"""Longest value. A long novel chapter as lyrics is 40 KiB; the reference has the same bound."""
+"""Longest value, 256 KiB: an opera's libretto as lyrics fits. The reference has the same bound."""
 
 MAX_VALUES: Final = 4096
-"""Values kept of one file. Box sets with a performer for each track stay below 300."""
+"""Values kept of one file, as in the reference; a guess far above what taggers write."""
 
 MAX_ITEMS_WALKED: Final = 65_536
 """Comments, frames or atoms looked at in one file, kept or not: bounds the time of a forged one."""
@@ -28,7 +28,7 @@ MAX_NESTING: Final = 8
 """Depth of nested atoms or elements; the deepest real tag, moov.udta.meta.ilst.----.data, has 6."""
 
 MAX_SYNC_SEARCH_BYTES: Final = 65_536
-"""How far after a tag the first frame may be: zero padding of taggers stays below 32 KiB."""
+"""How far after a tag the first frame may be: twice the padding that taggers leave; a guess."""
 
 MAX_LAST_PAGE_SEARCH_BYTES: Final = 131_072
 """How far from the end the last Ogg page is searched: two pages of the largest size."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 HEAD_BYTES: Final = 8192
-"""First read. Tags, stream header and seek table of most files lie in it (measured: 93 %)."""
+"""First read. 47 of our 54 fixtures need no more than it, the end, and samples of the audio."""
 
 STEP_BYTES: Final = 64
 """Least read elsewhere: who hops from page to page past a picture must not read the picture."""

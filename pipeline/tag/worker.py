@@ -1,8 +1,8 @@
 """A process that reads chunks of files: jobs come in on its standard input, answers go out.
 
 A process and not a thread: reading tags is work on many small Python objects, which the
-interpreter's lock would do one after the other (measured: two threads 1.0 times one, two
-processes 1.9 times), and a crash costs one file instead of the scan. A plain child with two pipes
+interpreter's lock does one after the other (ADR 0040), and a crash costs one file instead of the
+scan. A plain child with two pipes
 and not multiprocessing: it needs no importable main module and no helper processes, and it works
 the same from a notebook, on Windows and under a debugger.
 """
@@ -89,7 +89,7 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
 
 def main() -> None:
     """Run a worker on the process's own pipes."""
-    gc.disable()  # what is read is trees of tuples without cycles: nothing to find, a tenth of time
+    gc.disable()  # what is read has no cycles: the search for them is a twentieth of the time
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it ends its workers
     outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not corrupt an answer

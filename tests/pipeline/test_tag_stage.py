@@ -14,8 +14,9 @@ from support.tagging import candidates_below, tag_folder
 from musefs.index.counters import Counter, fresh_tally
 from musefs.index.errors import CancelledError, MusefsError
 from musefs.pipeline.tag.pool import WorkerPool
+from musefs.pipeline.tag.reader import read_chunk
 from musefs.pipeline.tag.rescan import Moves, compare
-from musefs.pipeline.tag.sources import Job, MountedSource
+from musefs.pipeline.tag.sources import Job, MountedOpener, MountedSource, Opened
 from musefs.pipeline.tag.stage import TagOptions, _chunks
 from musefs.pipeline.tag.tracks import Library
 from musefs.pipeline.tag.worker import WorkerSetup
@@ -306,3 +307,32 @@ def test_cancelling_ends_the_workers(library: Path) -> None:
             Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.read_text().split()
         ]
         assert not any(b"pipeline.tag.worker" in command for command in commands)
+
+
+class RewritingOpener(MountedOpener):
+    """Opens a file that somebody writes to while it is read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._place = root
+
+    def open(self, job: Job) -> Opened:
+        opened = super().open(job)
+        path = self._place / job.path.decode().lstrip("/")
+        os.utime(path, ns=(1, path.stat().st_mtime_ns + 1000))
+        return opened
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(library: Path) -> None:
+    [jobs, *_] = jobs_of(library)
+    learned = read_chunk(RewritingOpener(library), jobs)
+    assert {file[17] for file in learned.files} == {"failed"}
+    assert {note[1] for note in learned.notes} == {"tag_files_changed"}
+    assert not learned.tag_rows
+
+
+def test_links_are_not_followed(library: Path) -> None:
+    """A link that was planted on the volume reads nothing else."""
+    (library / "link.mp3").symlink_to(library / "mp3/v24-many.mp3")
+    learned = read_chunk(MountedOpener(library), [job for part in jobs_of(library) for job in part])
+    assert sorted(file[17] for file in learned.files) == ["failed"] + ["present"] * 4

@@ -1,0 +1,96 @@
+"""Which entries are audio by their names, and what the query says of them."""
+
+import duckdb
+import pytest
+
+from musefs.index.schema.ddl import create_tables
+from musefs.pipeline.tag.candidates import CANDIDATE_COLUMNS, audio_candidates
+
+MODIFIED = 133_000_000_000_000_000
+UNIX_NS = (MODIFIED - 116_444_736_000_000_000) * 100
+
+
+def add_entry(con: duckdb.DuckDBPyConnection, number: int, name: str, **changes: object) -> None:
+    entry = {
+        "entry_id": number, "record_number": number, "sequence": 2, "in_use": True,
+        "is_directory": False, "size": 1000, "allocated": 4096, "created_raw": 0,
+        "modified_raw": MODIFIED, "changed_raw": MODIFIED + 7, "accessed_raw": 0,
+        "attributes": 0, "lsn": 99, "link_count": 1, "name_count": 1, "stream_count": 0,
+        "state": "ok",
+    } | {k: v for k, v in changes.items() if k not in ("parent", "first_byte")}  # fmt: skip
+    insert(con, "entries", entry)
+    insert(
+        con,
+        "names",
+        {
+            "entry_id": number, "ordinal": 0, "name": name, "namespace": "win32",
+            "parent_record": changes.get("parent", 5), "parent_sequence": 5,
+            "fn_created_raw": 0, "fn_modified_raw": 0, "fn_changed_raw": 0, "fn_accessed_raw": 0,
+        },
+    )  # fmt: skip
+    if "first_byte" in changes:
+        place = changes["first_byte"]
+        con.execute(
+            "INSERT INTO contents (entry_id, kind, size, valid_size, unit_clusters, first_byte, "
+            "runs) VALUES (?, 'runs', 1000, 900, 0, ?, [{'offset': ?, 'length': 4096}])",
+            [number, place, place],
+        )
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: str, row: dict[str, object]) -> None:
+    names, marks = ", ".join(row), ", ".join("?" * len(row))
+    con.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
+
+
+def add_directory(con: duckdb.DuckDBPyConnection, number: int, path: str, state: str) -> None:
+    insert(
+        con,
+        "directories",
+        {
+            "entry_id": number, "record_number": number, "sequence": 5, "path": path,
+            "depth": 1, "hidden": False, "path_state": state,
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    create_tables(con)
+    add_directory(con, 5, "/", "ok")
+    add_directory(con, 6, "/$RECYCLE.BIN/S-1/", "ok")
+    add_directory(con, 7, "/lost/", "orphan")
+    return con
+
+
+def test_names_choose_and_places_order(con: duckdb.DuckDBPyConnection) -> None:
+    add_entry(con, 40, "late.FLAC", first_byte=900_000)
+    add_entry(con, 41, "early.mp3", first_byte=4096)
+    add_entry(con, 42, "nowhere.Opus")
+    add_entry(con, 43, "text.txt")
+    add_entry(con, 44, "._early.mp3")
+    add_entry(con, 45, "mp3")
+    add_entry(con, 46, "folder.mp3", is_directory=True)
+    add_entry(con, 47, "deleted.mp3", in_use=False)
+    add_entry(con, 48, "$R1234.mp3", parent=6)
+    add_entry(con, 49, "orphan.mp3", parent=7)
+    frame = audio_candidates(con)
+    assert frame["path"].to_list() == ["/early.mp3", "/late.FLAC", "/nowhere.Opus"]
+    assert dict(frame.schema) == CANDIDATE_COLUMNS
+    first = frame.row(0, named=True)
+    assert (first["mtime_ns"], first["ctime_ns"]) == (UNIX_NS, UNIX_NS + 700)
+    assert (first["run_offsets"], first["run_lengths"]) == ([4096], [4096])
+    assert (first["size"], first["valid_size"], first["lsn"], first["kind"]) == (
+        1000,
+        900,
+        99,
+        "runs",
+    )
+
+
+def test_names_that_are_no_unicode_keep_their_bytes(con: duckdb.DuckDBPyConnection) -> None:
+    add_entry(con, 40, "plain.mp3")
+    add_entry(con, 41, "odd\\udc80.mp3")
+    con.execute("UPDATE names SET name_bytes = 'odd\\x80.mp3'::BLOB WHERE entry_id = 41")
+    frame = audio_candidates(con)
+    assert frame["path_bytes"].to_list() == [None, b"/odd\x80.mp3"]
