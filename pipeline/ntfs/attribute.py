@@ -4,6 +4,7 @@ A bad length ends the walk, for nothing behind it can be found; a bad inside cos
 attribute. Offsets are only ever taken from the walk, so overlapping attributes cannot occur.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,6 +18,8 @@ EXTENT_HEADER_BYTES = 0x40
 TOTAL_ALLOCATED_AT = 0x40
 MAX_UNIT_EXPONENT = 16
 """Largest compression unit accepted, as a power of two clusters; Windows writes 4."""
+
+_HEADER = struct.Struct("<IIBBHHH")
 
 COMPRESSED = 0x0001
 ENCRYPTED = 0x4000
@@ -101,12 +104,13 @@ def walk_attributes(record: Bytes, first: int, used: int) -> Iterator[Attribute 
 
 def parse_attribute(data: Bytes) -> Attribute | None:
     """Decode one attribute that fills `data`; None if its parts do not lie inside it."""
-    name_bytes, name_at = 2 * data[9], u16(data, 0x0A)
+    type_code, _, is_extent, units, name_at, flags, attribute_id = _HEADER.unpack_from(data)
+    name_bytes = 2 * units
     if name_bytes and name_at + name_bytes > len(data):
         return None
     value: bytes | None = None
     extent: Extent | None = None
-    if data[8]:
+    if is_extent:
         extent = _parse_extent(data)
     else:
         value_bytes, value_at = u32(data, 0x10), u16(data, 0x14)
@@ -115,10 +119,10 @@ def parse_attribute(data: Bytes) -> Attribute | None:
     if value is None and extent is None:
         return None
     return Attribute(
-        type_code=u32(data, 0),
+        type_code=type_code,
         name=bytes(data[name_at : name_at + name_bytes]) if name_bytes else b"",
-        flags=u16(data, 0x0C),
-        attribute_id=u16(data, 0x0E),
+        flags=flags,
+        attribute_id=attribute_id,
         value=value,
         extent=extent,
     )

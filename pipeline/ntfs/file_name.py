@@ -1,13 +1,16 @@
 """$FILE_NAME: one name of a file in one directory. Its sizes and times are stale copies."""
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from musefs.pipeline.ntfs.integers import Bytes, u32, u64
+from musefs.pipeline.ntfs.integers import Bytes, u32
 from musefs.pipeline.ntfs.reference_number import FileReference
+from musefs.pipeline.ntfs.wtf8 import to_code_points
 
 NAME_AT = 0x42
-FORBIDDEN_UNITS = (b"\x00\x00", b"/\x00")
+_REFERENCE_AND_TIMES = struct.Struct("<5Q")
+FORBIDDEN = ("\0", "/")
 """The only units that no file system driver lets into a name; in a record they are damage."""
 
 
@@ -42,14 +45,16 @@ def parse_file_name(value: Bytes) -> FileName | None:
     utf16 = bytes(value[NAME_AT : NAME_AT + 2 * units])
     if not units or len(utf16) < 2 * units or name_space > NameSpace.WIN32_DOS:
         return None
-    if any(utf16[at : at + 2] in FORBIDDEN_UNITS for at in range(0, len(utf16), 2)):
+    text = to_code_points(utf16)
+    if any(unit in text for unit in FORBIDDEN):
         return None
+    parent, created, modified, changed, accessed = _REFERENCE_AND_TIMES.unpack_from(value)
     return FileName(
-        parent=FileReference.from_raw(u64(value, 0)),
-        created=u64(value, 0x08),
-        modified=u64(value, 0x10),
-        changed=u64(value, 0x18),
-        accessed=u64(value, 0x20),
+        parent=FileReference.from_raw(parent),
+        created=created,
+        modified=modified,
+        changed=changed,
+        accessed=accessed,
         reparse_tag=u32(value, 0x3C),
         name_space=NameSpace(name_space),
         utf16=utf16,
