@@ -34,7 +34,8 @@ def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> A
         elif chunk.chunk_id == b"SSND":
             degrade(Counter.TAG_BLOCKS_DROPPED, "a second SSND chunk at byte %d", chunk.offset)
         elif chunk.chunk_id in _ID3:
-            read_tags(read_at, chunk.offset, parts, chunk.offset + chunk.length)
+            if not parts.tags:  # a second one is damage, and readers ask the first
+                read_tags(read_at, chunk.offset, parts, chunk.offset + chunk.length)
         elif chunk.chunk_id not in _TEXTS:
             blocks.append(carried(chunk, behind_audio=audio is not None))
     keys = {block.key.removeprefix("after:") for block in blocks}

@@ -26,6 +26,11 @@ ENCODED_LIMIT_BYTES = 16 << 20
 _READ_AHEAD_BYTES = 1024
 """Of a tag, while its frames are small: a dozen of them."""
 
+DECODED_LIMIT_BYTES = 32 << 20
+"""Bytes that the frames of one tag may decode to, all together: thousands of small frames that
+each unpack to the largest size would take minutes. Two pictures of the largest size fit.
+"""
+
 _TAG_HEADER_BYTES = 10
 _UNSYNC, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _COMPRESSED_22 = 0x40
@@ -104,6 +109,8 @@ class _Body:
 
     is_plain = True
     """Whether the bytes are those of the original one to one."""
+    budget_bytes = DECODED_LIMIT_BYTES
+    """What the frames to come may still decode to."""
 
     def __init__(self, read_at: ReadAt, base: int, length: int) -> None:
         self._read_at = read_at
@@ -281,26 +288,29 @@ def _decoded(
     body: _Body, frame: StoredFrame, offset: int, size: int, compressed: bool, unsync: bool
 ) -> StoredFrame | None:
     """Return the frame with its decoded length, which only decoding can tell."""
-    if size > ENCODED_LIMIT_BYTES:
+    if size > min(ENCODED_LIMIT_BYTES, body.budget_bytes):
         return None
     data = body.read(offset, size)
     stuffed = frame.stored.length > size or (unsync and b"\xff\x00" in data)
     if unsync:
         data = data.replace(b"\xff\x00", b"\xff")
     if compressed:
-        inflated = _inflate(data)
+        limit_bytes = min(ENCODED_LIMIT_BYTES, body.budget_bytes)
+        inflated = _inflate(data, limit_bytes)
+        body.budget_bytes -= limit_bytes if inflated is None else len(inflated)
         if inflated is None:
             return None
         encoding = Encoding.UNSYNC_ZLIB if stuffed else Encoding.ZLIB
         return StoredFrame(frame.frame_id, frame.version, frame.stored, len(inflated), encoding)
+    body.budget_bytes -= size
     encoding = Encoding.UNSYNC if stuffed else Encoding.RAW
     return StoredFrame(frame.frame_id, frame.version, frame.stored, len(data), encoding)
 
 
-def _inflate(data: bytes) -> bytes | None:
+def _inflate(data: bytes, limit_bytes: int = ENCODED_LIMIT_BYTES) -> bytes | None:
     engine = zlib.decompressobj()
     try:
-        plain = engine.decompress(data, ENCODED_LIMIT_BYTES)
+        plain = engine.decompress(data, max(1, limit_bytes))
     except zlib.error:
         return None
     return plain if engine.eof else None

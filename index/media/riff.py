@@ -40,7 +40,8 @@ def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> A
         if chunk.chunk_id == b"data" and audio is None:
             audio = chunk.span
         elif chunk.chunk_id in _ID3:
-            read_tags(read_at, chunk.offset, parts, chunk.offset + chunk.length)
+            if not parts.tags:  # a second one is damage, and readers ask the first
+                read_tags(read_at, chunk.offset, parts, chunk.offset + chunk.length)
         elif not _is_dropped(read_at, chunk):
             blocks.append(carried(chunk, behind_audio=audio is not None))
     if audio is None or not any(block.key == "fmt " for block in blocks):

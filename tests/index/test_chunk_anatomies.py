@@ -185,3 +185,8 @@ def test_any_damage_ends_in_an_anatomy_or_an_error(data: st.DataObject) -> None:
             assert 0 <= span.offset <= span.offset + span.length <= len(original)
     layout = synthesise(source_of(anatomy, len(original), {"title": ["x"]}))
     read_layout(layout, 0, layout.size, ReadContext(MemoryContent(original)))
+
+
+def test_the_first_id3_chunk_is_the_one() -> None:
+    anatomy = read(wave(HEAD, DATA, chunk(b"id3 ", ID3), *[chunk(b"ID3 ", ID3)] * 50))
+    assert len(anatomy.blocks) == 2

@@ -303,3 +303,13 @@ def test_read_places_do_not_matter() -> None:
     for _ in range(300):
         offset, length = places.randrange(len(whole)), places.randrange(1, 200)
         assert read_layout(layout, offset, length, context) == whole[offset : offset + length]
+
+
+def test_frames_that_unpack_to_much_are_bounded() -> None:
+    """Sixteen kilobytes that stand for sixteen megabytes, a thousand times: two are believed."""
+    bomb = zlib.compress(bytes((16 << 20) - 1), 9)
+    frame = frame_24(b"PRIV", bomb, 9, synchsafe((16 << 20) - 1))
+    with fresh_tally() as tally:
+        anatomy = read(tag(4, frame * 1000) + AUDIO)
+    assert len(anatomy.blocks) == 2
+    assert tally[Counter.TAG_BLOCKS_DROPPED] == 998
