@@ -18,7 +18,8 @@ from musefs.mount.formats.synthesise import structure_only, synthesise
 from musefs.mount.library import Library
 from musefs.mount.serve.generation import Attributes, Served
 from musefs.mount.serve.originals import original_of
-from musefs.mount.tree.placement import LeafKind, kind_of
+from musefs.mount.tree.difference import difference
+from musefs.mount.tree.placement import IDENTITY_MASK, LeafKind, kind_of
 from musefs.mount.tree.tree import ROOT, Tree
 
 Int64s = npt.NDArray[np.int64]
@@ -62,7 +63,7 @@ class LibraryGeneration:
     """One state."""
 
     __slots__ = (
-        "_compares_inodes", "_extras", "_mtimes", "_plain", "_sizes", "columns", "library",
+        "_compares_inodes", "_mtimes", "_plain", "_sizes", "columns", "extras", "library",
         "number", "served_bytes", "tree",
     )  # fmt: skip
 
@@ -74,7 +75,7 @@ class LibraryGeneration:
         *,
         plain: bool,
         compares_inodes: bool,
-        extras: Extras | None = None,
+        extras: Extras,
     ) -> None:
         self.number = number
         self.library = library
@@ -83,7 +84,7 @@ class LibraryGeneration:
         self.served_bytes = int(columns.sizes.sum())
         self._plain = plain
         self._compares_inodes = compares_inodes
-        self._extras = extras
+        self.extras = extras
         # memoryviews hand out Python integers about three times as fast as arrays do
         self._sizes = columns.sizes.data
         self._mtimes = columns.mtimes_ns.data
@@ -124,19 +125,19 @@ class LibraryGeneration:
         row = tree.row(node)
         if row < 0:
             return Attributes(tree.inode(node), True, 0, 0)
-        if self._extras is not None:
-            kind = kind_of(tree.order(node))
-            if kind is not LeafKind.TRACK:
-                size, mtime_ns = self._extras.size(kind, row), self._extras.mtime_ns(kind, row)
-                return Attributes(tree.inode(node), False, size, mtime_ns)
+        order = tree.order(node)
+        if order > IDENTITY_MASK:  # not a track
+            kind = kind_of(order)
+            size, mtime_ns = self.extras.size(kind, row), self.extras.mtime_ns(kind, row)
+            return Attributes(tree.inode(node), False, size, mtime_ns)
         return Attributes(tree.inode(node), False, self._sizes[row], self._mtimes[row])
 
     def served(self, node: int) -> Served:
         """Return the layout of a leaf and its original."""
         row = self.tree.row(node)
         kind = kind_of(self.tree.order(node))
-        if kind is not LeafKind.TRACK and self._extras is not None:
-            return self._extras.served(kind, row)
+        if kind is not LeafKind.TRACK:
+            return self.extras.served(kind, row)
         snapshot, position = self.columns.find(row)
         source = track_source(snapshot, position)
         layout = structure_only(source) if self._plain else synthesise(source)
@@ -168,22 +169,8 @@ def shown_times(snapshot: LibrarySnapshot, *, plain: bool) -> Int64s:
 def changed_names(old: Tree, new: Tree) -> Iterator[tuple[int, bytes]]:
     """Yield (inode of the directory, name) of everything that differs (row M32).
 
-    Computed only where the kernel has no epochs: an inode that is in one tree only means a name
-    that appeared, went away, or means something else now.
+    Computed only where the kernel has no epochs.
     """
-    before, after = _inodes(old), _inodes(new)
-    for tree, inodes in ((old, np.setdiff1d(before, after)), (new, np.setdiff1d(after, before))):
-        for inode in inodes.tolist():
-            node = tree.node_of(inode)
-            if node is not None:
-                yield tree.inode(tree.parent(node)), tree.name(node)
-
-
-def _inodes(tree: Tree) -> Int64s:
-    overlay = tree.overlay
-    replaced = [*overlay.gone, *overlay.nodes]
-    kept = tree.columns.inodes
-    if replaced:
-        inside = [node for node in replaced if node < len(kept)]
-        kept = np.delete(kept, inside)
-    return np.concatenate([kept, np.array([*overlay.by_inode], np.int64)])
+    found = difference(old, new)
+    for entry in (*found.gone, *found.come):
+        yield entry.parent_inode, entry.name

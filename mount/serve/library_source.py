@@ -8,19 +8,24 @@ path may depend on other tracks, tracks are chosen by a condition, or changes ha
 import logging
 
 import numpy as np
+import polars as pl
 
+from musefs.index.backing.content import ContentRef
 from musefs.index.counters import Counter, degrade
 from musefs.index.read.load import identity, load_update
 from musefs.index.read.snapshot import Gap, LibrarySnapshot, LibraryUpdate
 from musefs.index.read.stored_pictures import StoredPictures
+from musefs.mount.companions.files import load_companion_files
 from musefs.mount.formats.from_index import size_columns
 from musefs.mount.formats.sizes import served_sizes
 from musefs.mount.library import Library
 from musefs.mount.naming import Naming
 from musefs.mount.plan import Mode, MountPlan
 from musefs.mount.selection import load_selected
+from musefs.mount.serve.companion_files import CompanionFiles, without_files
 from musefs.mount.serve.devices import Devices
 from musefs.mount.serve.library_generation import (
+    Extras,
     Int64s,
     LibraryGeneration,
     TrackColumns,
@@ -50,7 +55,8 @@ class LibrarySource:
         self._plain = plan.mode is Mode.STRUCTURE_ONLY
         self._naming = Naming.from_plan(plan.naming)
         self._contents = plan.backing.volume is not None
-        self.first_stamp: object = identity(plan.index)  # before the build (row M5)
+        self._companions_behind = False
+        self.first_stamp: object = self.identity()  # before the build (row M5)
         snapshot = self._load()
         if not self._contents and needs_contents(plan.backing, snapshot.volume):
             self._contents = True
@@ -79,8 +85,12 @@ class LibrarySource:
     # what the refresher needs
 
     def identity(self) -> object:
-        """Return what tells this state of the index from others; opens nothing."""
-        return identity(self._plan.index)
+        """Return what tells this state of the index from others; opens nothing.
+
+        After a change of a few tracks it differs once more: covers and other companions follow
+        with a whole build at the first look at which nothing else changed.
+        """
+        return identity(self._plan.index), self._companions_behind
 
     def update(self, current: LibraryGeneration) -> Refreshed[LibraryGeneration] | None:
         """Return the next state, from the change log where that is exact."""
@@ -92,7 +102,7 @@ class LibrarySource:
             return self.rebuild(current)
         if not update.named:
             self._since = update
-            return None
+            return self.rebuild(current) if self._companions_behind else None
         self.art.refresh()
         if self._must_rebuild(current, update):
             return self.rebuild(current)
@@ -119,16 +129,43 @@ class LibrarySource:
         columns = TrackColumns(
             snapshot, self._sizes(snapshot), shown_times(snapshot, plain=self._plain)
         )
-        return self._make(number, Library.build(snapshot, self._naming), columns)
+        companions = CompanionFiles(snapshot, self._originals.compares_inodes)
+        extras = self._plan.extras
+        files = self._companion_files()
+        library = Library.build(
+            snapshot,
+            self._naming,
+            lambda placed: companions.place(
+                placed, files, extras, views=bool(self._plan.naming.views)
+            ),
+        )
+        if extras.playlists:
+            library = companions.add_playlists(library, self._read_whole)
+        self._companions_behind = False
+        return self._make(number, library, columns, companions)
 
-    def _make(self, number: int, library: Library, columns: TrackColumns) -> LibraryGeneration:
+    def _make(
+        self, number: int, library: Library, columns: TrackColumns, companions: Extras
+    ) -> LibraryGeneration:
         return LibraryGeneration(
             number,
             library,
             columns,
             plain=self._plain,
             compares_inodes=self._originals.compares_inodes,
+            extras=companions,
         )
+
+    def _companion_files(self) -> pl.DataFrame:
+        """Return the files beside tracks; the volume itself has runs for audio only."""
+        extras = self._plan.extras
+        if self._contents or not (extras.sidecars or extras.playlists):
+            return without_files()
+        return load_companion_files(self._plan.index)
+
+    def _read_whole(self, ref: ContentRef) -> bytes:
+        with self._originals.opener(Devices()).open(ref).content as content:
+            return content.read_at(0, content.size)
 
     def _sizes(self, snapshot: LibrarySnapshot) -> Int64s:
         if self._plain:
@@ -168,7 +205,8 @@ class LibrarySource:
                 sizes[row_of_gone] = 0
         library = current.library.changed(present, update.named, rows.__getitem__)
         columns = TrackColumns(old.snapshot, sizes, mtimes, later)
-        generation = self._make(current.number + 1, library, columns)
+        generation = self._make(current.number + 1, library, columns, current.extras)
+        self._companions_behind = _has_companions(current)
         names = changed_names(current.tree, generation.tree)
         return Refreshed(generation, names, full=False)
 
@@ -191,6 +229,13 @@ class LibrarySource:
             if snapshot.track_ids[position] == track_id:
                 return later_row
         return None
+
+
+def _has_companions(generation: LibraryGeneration) -> bool:
+    """Say whether a change of tracks may move something beside them."""
+    extras = generation.extras
+    plan = extras.plan if isinstance(extras, CompanionFiles) else None
+    return plan is not None and not plan.placements.is_empty()
 
 
 def _grown(column: Int64s, size: int) -> Int64s:
