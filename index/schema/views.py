@@ -82,7 +82,7 @@ DUPLICATES = View(
     "Tracks with the same audio, whatever their tags and names.",
     """
 SELECT coalesce(audio_hash, fingerprint) AS fingerprint, count(*) AS copies,
-  max(size) AS size, sum(size) - max(size) AS wasted_bytes,
+  max(size) AS size, (sum(size) - max(size))::BIGINT AS wasted_bytes,
   list(track_id ORDER BY path) AS track_ids, list(path ORDER BY path) AS paths
 FROM tracks WHERE coalesce(audio_hash, fingerprint) IS NOT NULL AND state = 'present'
 GROUP BY 1 HAVING count(*) > 1 ORDER BY wasted_bytes DESC, fingerprint
@@ -242,7 +242,7 @@ _MFTECMD_SHARED = f"""
   concat_ws('|', {_SI_FLAGS}) AS "SiFlags",
   CASE n.namespace WHEN 'posix' THEN 'Posix' WHEN 'win32' THEN 'Windows'
        WHEN 'dos' THEN 'Dos' ELSE 'DosWindows' END AS "NameType",
-  e.created_raw < n.fn_created_raw AS "SI<FN",
+  e.created_raw <> 0 AND e.created_raw < n.fn_created_raw AS "SI<FN",
   e.created_raw % 10000000 = 0 OR e.modified_raw % 10000000 = 0 AS "uSecZeros",
   e.modified_raw < e.created_raw AS "Copied"
 """

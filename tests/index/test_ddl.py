@@ -17,6 +17,7 @@ from musefs.index.schema.ddl import (
     create_triggers,
     drop_triggers,
 )
+from musefs.index.schema.page import render_page
 from musefs.index.schema.triggers import TRIGGERS
 from musefs.index.schema.views import VIEWS, View
 
@@ -168,3 +169,8 @@ def test_two_statements_are_two_change_sets(library: Path) -> None:
         (1, "Song 1", "a"),
         (2, "a", "b"),
     ]
+
+
+def test_the_page_about_the_schema_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "index-schema.md"
+    assert page.read_text(encoding="utf-8") == render_page()
