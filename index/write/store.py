@@ -37,8 +37,9 @@ time against 1.2 s for 2 M rows, and partial row groups that have to be written 
 SYNC_ROWS = 8 * ROW_GROUP_ROWS
 """Rows between two checkpoints while loading. One after each round cost an eighth of the load."""
 
-MEMORY_LIMIT = "1GB"
-"""Enough to merge a million edited tracks; what does not fit is spilled beside the index."""
+LOAD_MEMORY = "256MB"
+"""What DuckDB may keep while loading: without it the blocks it wrote stay in memory, and a scan's
+peak grows with the volume."""
 
 
 class Disk(Protocol):
@@ -139,7 +140,7 @@ class DuckDbStore:
         self._unsynced_rows = 0
         self._con = connect_memory(LOAD_THREADS)
         self._con.execute(f"SET temp_directory = {quote_text(str(spill_path(building)))}")
-        self._con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        self._con.execute(f"SET memory_limit = '{LOAD_MEMORY}'")
         self._con.execute(
             f"ATTACH {quote_text(str(building))} AS {CATALOG} "
             f"(ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RECOVERY_MODE 'no_wal_writes')"

@@ -50,6 +50,9 @@ T = TypeVar("T")
 MERGE_THREADS = 2
 """Threads of DuckDB for the merge, when no parser runs beside it any more."""
 
+MERGE_MEMORY = "1GB"
+"""Enough to merge a million edited tracks; what does not fit is spilled beside the index."""
+
 
 @dataclass(frozen=True, slots=True)
 class WriterStatistics:
@@ -311,7 +314,7 @@ class IndexWriter:
         self, con: "duckdb.DuckDBPyConnection", scan_id: str
     ) -> tuple[MergeReport, float, int, str]:
         started = time.perf_counter()
-        con.execute(f"SET threads = {MERGE_THREADS}")
+        con.execute(f"SET threads = {MERGE_THREADS}; SET memory_limit = '{MERGE_MEMORY}'")
         merge = serve_as_scanned(con) if self.previous is None else merge_previous(con, self.path)
         merge_seconds = time.perf_counter() - started
         generation = self.previous.generation + 1 if self.previous else 1

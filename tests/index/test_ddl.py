@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -23,10 +24,10 @@ from musefs.index.schema.views import VIEWS, View
 
 
 @pytest.fixture
-def con() -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect()
-    create_tables(con)
-    return con
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        create_tables(con)
+        yield con
 
 
 def test_every_table_column_and_view_has_a_comment(con: duckdb.DuckDBPyConnection) -> None:
