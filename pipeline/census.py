@@ -31,6 +31,7 @@ DAMAGE = frozenset(
         Counter.UNREADABLE_FOLDERS,
         Counter.UNREADABLE_ENTRIES,
         Counter.TAG_FILES_FAILED,
+        Counter.TAG_FILES_CHANGED,
     }
 )
 """Counters that make a finished scan a partial one (exit code 10)."""

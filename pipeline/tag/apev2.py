@@ -6,6 +6,8 @@ Binary items, which are pictures, are stepped over.
 from struct import Struct
 from typing import Final
 
+from musefs.index.counters import Counter
+from musefs.index.media.facts import Picture, Span
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_VALUE_BYTES
 from musefs.pipeline.tag.naming import ape_key
@@ -21,6 +23,9 @@ _ID3V1_BYTES: Final = 128
 _LYRICS_FOOTER_BYTES: Final = 15
 _TAIL_BYTES: Final = _FOOTER.size + _ID3V1_BYTES
 _BINARY: Final = 1
+_LONGEST_FILE_NAME: Final = 512
+_IMAGE_STARTS: Final = ((b"\x89PNG", "image/png"), (b"GIF8", "image/gif"), (b"BM", "image/bmp"))
+_FRONT, _BACK = 3, 4
 
 
 def read_trailing_tags(window: Window, tags: Collected) -> None:
@@ -84,6 +89,8 @@ def _read_items(window: Window, offset: int, end: int, count: int, tags: Collect
             return
         if (flags >> 1) & 3 != _BINARY:
             _add(window, name, start, size, tags)
+        elif name.lower().startswith(b"cover art"):
+            _add_picture(window, name, start, size, tags)
 
 
 def _add(window: Window, name: bytes, start: int, size: int, tags: Collected) -> None:
@@ -95,3 +102,17 @@ def _add(window: Window, name: bytes, start: int, size: int, tags: Collected) ->
     else:
         for value in from_utf8(window.read_at(start, size), tags).split("\0"):
             tags.add(key, value)
+
+
+def _add_picture(window: Window, name: bytes, start: int, size: int, tags: Collected) -> None:
+    """Add a cover by reference: a file name and a NUL stand before the image."""
+    head = window.read_at(start, min(size, _LONGEST_FILE_NAME))
+    end = head.find(b"\0") + 1
+    if not end or end >= size:
+        tags.note(Counter.PICTURES_DROPPED, f"APEv2 item {name[:40]!r} holds no image")
+        return
+    image = head[end : end + 8]
+    mime = next((mime for mark, mime in _IMAGE_STARTS if image.startswith(mark)), "image/jpeg")
+    kind = _BACK if b"back" in name.lower() else _FRONT
+    span = Span(start + end, size - end)
+    tags.pictures.append(Picture(span.length, (span,), kind, mime))

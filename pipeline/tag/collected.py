@@ -15,7 +15,7 @@ from musefs.pipeline.tag.limits import (
 )
 
 if TYPE_CHECKING:
-    from musefs.index.media.facts import Anatomy
+    from musefs.index.media.facts import Anatomy, Picture
 
 _LONGEST_UNMEASURED: Final = MAX_VALUE_BYTES // 4
 """Characters that fit into the limit whatever they are: most values need no encoding to know."""
@@ -24,13 +24,15 @@ _LONGEST_UNMEASURED: Final = MAX_VALUE_BYTES // 4
 class Collected:
     """Tags and notes of one file."""
 
-    __slots__ = ("_keys", "_text_bytes", "anatomy", "notes", "pairs", "refusal")
+    __slots__ = ("_keys", "_text_bytes", "anatomy", "notes", "pairs", "pictures", "refusal")
 
     def __init__(self) -> None:
         self.anatomy: Anatomy | None = None
         """Set by readers that needed the walker's answer themselves, so that it walks once."""
         self.refusal: str | None = None
         """Why that walker refused, if it did."""
+        self.pictures: list[Picture] = []
+        """Pictures by reference, of formats that no walker walks."""
         self.pairs: list[tuple[str, str]] = []
         self.notes: list[tuple[str, str]] = []
         self._keys: set[str] = set()

@@ -49,6 +49,7 @@ def read_id3(window: Window, offset: int, tags: Collected) -> int:
     """
     parts = Id3Parts()
     end = read_tags(window.read_at, offset, parts)
+    tags.pictures += parts.pictures
     add_frames(window, parts, tags)
     return end
 

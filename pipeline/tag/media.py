@@ -116,4 +116,4 @@ def _anatomy(window: Window, format_: AudioFormat, tags: Collected) -> tuple[Ana
         except MediaFormatError as error:
             reason = error.message
             tags.note(Counter.SERVED_UNTOUCHED, reason)
-    return Anatomy(format_, Span(0, window.size)), reason
+    return Anatomy(format_, Span(0, window.size), (), tuple(tags.pictures)), reason

@@ -1,5 +1,6 @@
 """What travels to a worker: where bytes come from, and one file to be read."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -42,6 +43,8 @@ class MountedOpener:
     def open(self, job: "Job") -> Opened:
         """Open a file under the stamp that it has now."""
         content, stamp = self._folder.open(job.path)
+        if sys.platform == "win32":  # there st_ctime is the creation, which no record calls so
+            stamp = Stamp(stamp.size, stamp.mtime_ns, 0, stamp.inode)
         return Opened(content, stamp)
 
     def check_unchanged(self, opened: Opened) -> None:

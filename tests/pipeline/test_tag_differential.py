@@ -96,3 +96,15 @@ def test_ffprobe_has_the_same_opinion(audio_library: Path) -> None:
             assert abs(technical.duration_seconds - told["duration"]) <= allowed, name
         compared += 1
     assert compared >= 40
+
+
+def test_pictures_of_formats_served_as_they_are(audio_library: Path) -> None:
+    """Their art is known, by reference, though it is served where it stands."""
+    for name in ("other/sony.dsf", "other/trueaudio.tta", "other/stream.aac", "other/wavpack.wv",
+                 "other/monkeys.ape"):  # fmt: skip
+        path = audio_library / name
+        for picture in read_path(path).facts.anatomy.pictures:
+            [span] = picture.spans
+            image = path.read_bytes()[span.offset : span.offset + span.length]
+            assert image.startswith((b"\xff\xd8\xff", b"\x89PNG")), name
+            assert picture.length == span.length
