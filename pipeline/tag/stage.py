@@ -152,6 +152,7 @@ def _read(
     size = SWEPT_CHUNK_FILES if sweep else CHUNK_FILES
     chunks = _chunks(todo, size, raw=not isinstance(source, MountedSource) or sweep)
     done = 0
+    stage.prepare()
     with WorkerPool(setup, min(workers, -(-todo.height // size))) as pool:
         for learned in pool.read(chunks):
             if cancelled():
@@ -201,15 +202,21 @@ class _Stage:
         self._moves = Moves(comparison.gone)
         self._emit = emit
         self._pending = Learned()
-        self._known = comparison.files["known"].to_list()
-        self._paths = comparison.files["path"].to_list()
-        self._ids = comparison.files["track_id"].to_list()
+        self._known: list[bool] = []
+        self._paths: list[str] = []
+        self._ids: list[int] = []
         self._claimed: set[int] = set()
         self.report = TagReport(
             candidates=comparison.files.height,
             new=comparison.files.height - int(comparison.files["known"].sum()),
             high_water=comparison.next_track_id - 1,
         )
+
+    def prepare(self) -> None:
+        """Take out of the columns what each file that is read needs; unchanged ones need none."""
+        self._known = self._files["known"].to_list()
+        self._paths = self._files["path"].to_list()
+        self._ids = self._files["track_id"].to_list()
 
     def keep_unchanged(self) -> None:
         """Append the tracks whose files are as they were."""
