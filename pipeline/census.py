@@ -61,7 +61,9 @@ class Census:
             return
         users = batch
         if self.skip_records_below:
-            own = pc.greater_equal(batch.column("record_number"), self.skip_records_below)
+            own = pc.greater_equal(
+                batch.column("record_number"), pa.scalar(self.skip_records_below)
+            )
             users = batch.filter(own)
         folders = pc.sum(users.column("is_directory")).as_py() or 0
         self.folders += folders

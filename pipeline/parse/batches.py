@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from musefs.index.schema.column import Table
@@ -12,6 +14,12 @@ from musefs.index.schema.volume_tables import CONTENTS, ENTRIES, NAMES, STREAMS
 from musefs.pipeline.parse.columns import Bytes, Numbers, Rows
 from musefs.pipeline.parse.sub_range import SubRange
 
+if TYPE_CHECKING:
+    AnyArray = pa.Array[Any]
+else:
+    AnyArray = pa.Array
+
+Mask = npt.NDArray[np.bool_]
 TableBatch = tuple[Table, pa.RecordBatch]
 _SPAN_TYPE = pa.struct([("offset", pa.int64()), ("length", pa.int64())])
 
@@ -35,53 +43,54 @@ def _joined_bytes(parts: Sequence[SubRange], column: str) -> Bytes:
 
 
 def _buffer(array: Bytes | Numbers) -> pa.Buffer:
-    return pa.py_buffer(np.ascontiguousarray(array))
+    return pa.py_buffer(np.ascontiguousarray(array).data)
 
 
-def _validity(valid: Bytes) -> pa.Buffer | None:
+def _validity(valid: Mask) -> pa.Buffer | None:
     return None if valid.all() else _buffer(np.packbits(valid, bitorder="little"))
 
 
 def _offsets(lengths: Numbers) -> pa.Buffer:
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(np.maximum(lengths, 0), out=offsets[1:])
-    return pa.py_buffer(offsets)
+    return pa.py_buffer(offsets.data)
 
 
-def texts(kind: pa.DataType, lengths: Numbers, data: Bytes) -> pa.Array:
+def texts(kind: pa.DataType, lengths: Numbers, data: Bytes) -> AnyArray:
     """Return a text or blob column; a negative length is NULL."""
     buffers = [_validity(lengths >= 0), _offsets(lengths), _buffer(data)]
     return pa.Array.from_buffers(kind, len(lengths), buffers)
 
 
-def numbers(kind: pa.DataType, values: Numbers, valid: Bytes | None = None) -> pa.Array:
+def numbers(kind: pa.DataType, values: Numbers, valid: Mask | None = None) -> AnyArray:
     """Return a number column over the values' own bits."""
     validity = None if valid is None else _validity(valid)
     return pa.Array.from_buffers(kind, len(values), [validity, _buffer(values)])
 
 
-def booleans(values: Bytes) -> pa.Array:
+def booleans(values: Bytes) -> AnyArray:
     """Return a boolean column."""
     bits = _buffer(np.packbits(values != 0, bitorder="little"))
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, bits])
 
 
-def enum_texts(codes: Bytes, kind: type[Enum]) -> pa.Array:
+def enum_texts(codes: Bytes, kind: type[Enum]) -> AnyArray:
     """Return the texts of an enumeration whose members are numbered in their order."""
     words = pa.array([member.value for member in kind], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), words).cast(pa.string())
+    indices = numbers(pa.int8(), codes.astype(np.int8))
+    return pa.DictionaryArray.from_arrays(indices, words).cast(pa.string())
 
 
-def _batch(table: Table, *columns: pa.Array) -> TableBatch:
+def _batch(table: Table, *columns: AnyArray) -> TableBatch:
     return table, pa.RecordBatch.from_arrays(list(columns), schema=table.arrow_schema)
 
 
-def _times(rows: Rows) -> list[pa.Array]:
+def _times(rows: Rows) -> list[AnyArray]:
     names = ("created", "modified", "changed", "accessed")
     return [numbers(pa.uint64(), rows[name]) for name in names]
 
 
-def _entry_ids(rows: Rows, first_entry: int) -> pa.Array:
+def _entry_ids(rows: Rows, first_entry: int) -> AnyArray:
     return numbers(pa.int64(), rows["entry"].astype(np.int64) + first_entry)
 
 

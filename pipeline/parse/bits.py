@@ -1,18 +1,27 @@
 """Compiled: numbers and names out of raw bytes. 64-bit numbers are taken as signed."""
 
+from typing import TYPE_CHECKING, Any, cast
+
 import numpy as np
 
 from musefs.pipeline.parse.columns import Bytes, Numbers
 from musefs.pipeline.parse.compiled import part
 
-_ONE, _TWO, _FOUR = np.uint64(1), np.uint64(2), np.uint64(4)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Compiled code knows numpy's integers only; for the type checkers they are plain ones.
+int64 = cast("Callable[[Any], int]", np.int64)
+uint64 = cast("Callable[[Any], int]", np.uint64)
+
+_ONE, _TWO, _FOUR = uint64(1), uint64(2), uint64(4)
 # Unsigned places: for signed ones numba emits a test for negative indices before every byte, and
 # then nothing joins the bytes into one load (measured: a third of the parser's time).
 
 
 @part
 def _u16_at(data: Bytes, at: int) -> int:
-    return np.int64(data[at]) | np.int64(data[at + _ONE]) << 8
+    return int64(data[at]) | int64(data[at + _ONE]) << 8
 
 
 @part
@@ -23,28 +32,28 @@ def _u32_at(data: Bytes, at: int) -> int:
 @part
 def u16(data: Bytes, at: int) -> int:
     """Return the unsigned 16-bit number at `at`."""
-    return _u16_at(data, np.uint64(at))
+    return _u16_at(data, uint64(at))
 
 
 @part
 def u32(data: Bytes, at: int) -> int:
     """Return the unsigned 32-bit number at `at`."""
-    return _u32_at(data, np.uint64(at))
+    return _u32_at(data, uint64(at))
 
 
 @part
 def i64(data: Bytes, at: int) -> int:
     """Return the signed 64-bit number at `at`."""
-    place = np.uint64(at)
+    place = uint64(at)
     return _u32_at(data, place) | _u32_at(data, place + _FOUR) << 32
 
 
 @part
 def signed(data: Bytes, at: int, count: int) -> int:
     """Return the signed number of 1 to 8 bytes at `at`."""
-    value = np.int64(0)
+    value = int64(0)
     for index in range(count):
-        value |= np.int64(data[at + index]) << (8 * index)
+        value |= int64(data[at + index]) << (8 * index)
     shift = 64 - 8 * count
     return (value << shift) >> shift
 
@@ -108,7 +117,7 @@ def put_name(data: Bytes, at: int, units: int, out: Bytes, end: int, escape: boo
 @part
 def extension_of(data: Bytes, at: int, units: int) -> int:
     """Return the lower-case ASCII extension as a number; the twin of `packed_extension`."""
-    packed = np.int64(0)
+    packed = int64(0)
     for count in range(units):
         unit = u16(data, at + 2 * (units - 1 - count))
         if unit == 0x2E:

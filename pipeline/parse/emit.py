@@ -4,9 +4,7 @@ Functions take single rows and columns, never the whole set of them: taking a co
 tuple counts a reference each time, which cost five times the work itself (measured).
 """
 
-import numpy as np
-
-from musefs.pipeline.parse.bits import extension_of, find_extension, i64, put_name, u16, u32
+from musefs.pipeline.parse.bits import extension_of, find_extension, i64, int64, put_name, u16, u32
 from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Count, Numbers, Row, Rows
 from musefs.pipeline.parse.compiled import part
 from musefs.pipeline.parse.walk import (
@@ -32,7 +30,7 @@ def put_text(
     record: Bytes, at: int, units: int, out: Bytes, counts: Numbers, where: int, escape: bool
 ) -> int:
     """Append a name to a text column; return its length, negative if it has lone surrogates."""
-    start = counts[where]
+    start: int = counts[where]
     end = put_name(record, at, units, out, start, escape)
     counts[where] = abs(end)
     return end + start if end < 0 else end - start
@@ -134,7 +132,7 @@ def emit_texts(
     counts: Numbers,
 ) -> None:  # fmt: skip
     """Write the texts of one link."""
-    units = np.int64(record[at + 0x40])
+    units = int64(record[at + 0x40])
     length = put_text(record, at + 0x42, units, text, counts, _TEXT, True)
     line.text_length = abs(length)
     line.exact_length = NO_LENGTH
@@ -142,7 +140,7 @@ def emit_texts(
         line.exact_length = abs(put_text(record, at + 0x42, units, exact, counts, _EXACT, False))
     line.short_length = NO_LENGTH
     if short_at:
-        units = np.int64(record[short_at + 0x40])
+        units = int64(record[short_at + 0x40])
         line.short_length = abs(
             put_text(record, short_at + 0x42, units, short, counts, _SHORT, True)
         )
@@ -170,7 +168,7 @@ def emit_names(
             record, at, found[SHORT_LIST + index], line, text, exact, short, counts
         )  # fmt: skip
         if extension < 0:
-            packed = extension_of(record, at + 0x42, np.int64(record[at + 0x40]))
+            packed = extension_of(record, at + 0x42, int64(record[at + 0x40]))
             extension = find_extension(table, packed)
     return extension
 
@@ -235,7 +233,7 @@ def emit_reparse(record: Bytes, found: Numbers, line: Row, target: Bytes, counts
     at = found[REPARSE]
     if at == 0:
         return
-    tag = np.int64(0)
+    tag = int64(0)
     if record[at + 8] == 0:
         value, length = at + u16(record, at + 0x14), u32(record, at + 0x10)
         tag = u32(record, value)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musefs.pipeline.parse.bits import u16
+from musefs.pipeline.parse.bits import int64, u16
 from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Count, Numbers, Row, Rows
 from musefs.pipeline.parse.compiled import part
 from musefs.pipeline.parse.emit import allocated_of, put_text, size_of
@@ -19,7 +19,7 @@ _WOF_NAME = np.frombuffer("WofCompressedData".encode("utf-16-le"), np.uint8)
 @part
 def is_wof_stream(record: Bytes, at: int) -> bool:
     """Say whether a stream is the one in which Windows overlay keeps a file's bytes."""
-    if 2 * np.int64(record[at + 9]) != _WOF_NAME.size:
+    if 2 * int64(record[at + 9]) != _WOF_NAME.size:
         return False
     start = at + u16(record, at + 0x0A)
     equal = True
@@ -37,7 +37,7 @@ def emit_stream(
     line.entry = entry.entry
     line.size = size_of(record, at)
     line.allocated = 0 if entry.record_number == _BAD_CLUSTERS else allocated_of(record, at)
-    start, units = at + u16(record, at + 0x0A), np.int64(record[at + 9])
+    start, units = at + u16(record, at + 0x0A), int64(record[at + 9])
     length = put_text(record, start, units, text, counts, _TEXT, True)
     line.text_length = abs(length)
     line.exact_length = NO_LENGTH

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from musefs.pipeline.parse.batches import AnyArray, numbers
 from musefs.pipeline.parse.columns import Numbers, Rows
 
 NAME_COLUMN, EXACT_COLUMN = 2, 3
@@ -22,8 +23,8 @@ class FolderRows:
     attributes: Numbers
     parent_records: Numbers
     parent_sequences: Numbers
-    names: pa.Array
-    exact: pa.Array
+    names: AnyArray
+    exact: AnyArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def pick_folders(
     picked = np.flatnonzero((names["ordinal"] == 0) & (names["of_directory"] != 0))
     rows = names[picked]
     of = entries[np.searchsorted(entries["entry"], rows["entry"])]
-    indices = pa.array(picked)
+    indices = numbers(pa.int64(), picked)
     return FolderRows(
         entry_ids=rows["entry"].astype(np.int64) + first_entry,
         record_numbers=of["record_number"].astype(np.int64),

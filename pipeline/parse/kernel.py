@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musefs.index.counters import Counter
-from musefs.pipeline.parse.bits import i64, u16, u32
+from musefs.pipeline.parse.bits import i64, int64, u16, u32
 from musefs.pipeline.parse.columns import Bytes, Columns, Count, Numbers, Row
 from musefs.pipeline.parse.compiled import kernel, part
 from musefs.pipeline.parse.emit import (
@@ -64,9 +64,9 @@ _SKIP, _EXTENSION, _UNUSABLE_TORN, _UNUSABLE, _ASIDE, _PLAIN = range(6)
 @part
 def has_bytes(record: Bytes) -> bool:
     """Say whether any byte is not zero."""
-    bits = np.uint8(0)
+    bits = 0
     for value in record:
-        bits |= value
+        bits |= int64(value)
     return bits != 0
 
 

@@ -1,8 +1,6 @@
 """Compiled: where a readable file's content lies; twin of `musefs.pipeline.ntfs.content`."""
 
-import numpy as np
-
-from musefs.pipeline.parse.bits import i64, signed, u16, u32
+from musefs.pipeline.parse.bits import i64, int64, signed, u16, u32
 from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Count, Numbers, Row
 from musefs.pipeline.parse.compiled import part
 
@@ -19,10 +17,10 @@ def put_runs(
     counts: Numbers,
 ) -> int:  # fmt: skip
     """Append the byte ranges of a run list; return its clusters, or -1 if it cannot be true."""
-    lcn = np.int64(0)
-    total = np.int64(0)
+    lcn = int64(0)
+    total = int64(0)
     while at < end and record[at]:
-        length_bytes, offset_bytes = np.int64(record[at] & 15), np.int64(record[at] >> 4)
+        length_bytes, offset_bytes = int64(record[at] & 15), int64(record[at] >> 4)
         after = at + 1 + length_bytes + offset_bytes
         if length_bytes < 1 or length_bytes > 8 or offset_bytes > 8 or after > end:
             return -1
@@ -30,7 +28,7 @@ def put_runs(
         if count <= 0 or count > _MAX_VCN or total + count > _MAX_VCN:
             return -1
         total += count
-        offset = np.int64(-1)
+        offset = int64(-1)
         if offset_bytes:
             lcn += signed(record, after - offset_bytes, offset_bytes)
             if lcn < 0 or lcn > clusters or lcn + count > clusters:
@@ -96,7 +94,7 @@ def emit_content(
     line.first_byte = -1
     line.resident_length = line.runs = NO_LENGTH
     flags = u16(record, at + 0x0C)
-    kind = refusal(flags, entry.has_reparse != 0, np.int64(entry.reparse_tag))
+    kind = refusal(flags, entry.has_reparse != 0, int64(entry.reparse_tag))
     if kind < 0 and record[at + 8] == 0:
         kind = RESIDENT
         line.resident_length = put_resident(record, at, blob, counts)
@@ -107,7 +105,7 @@ def emit_content(
             kind = RUNS
             if flags & 1 and record[at + 0x22]:
                 kind = COMPRESSED
-                line.unit_clusters = 1 << np.int64(record[at + 0x22])
+                line.unit_clusters = 1 << int64(record[at + 0x22])
             line.runs = (counts[_SPANS] - before) // 2
             for place in range(before, counts[_SPANS], 2):
                 if spans[place] >= 0:

@@ -4,9 +4,7 @@ The walk only notes where things are; `emit` writes rows from it. The rules are 
 `musefs.pipeline.ntfs` (fixup, attribute, entry) to the letter, which the gate F10 checks.
 """
 
-import numpy as np
-
-from musefs.pipeline.parse.bits import i64, u16, u32
+from musefs.pipeline.parse.bits import i64, int64, u16, u32
 from musefs.pipeline.parse.columns import Bytes, Numbers
 from musefs.pipeline.parse.compiled import part
 
@@ -49,7 +47,7 @@ def fix_up(record: Bytes) -> int:
 @part
 def is_sound(record: Bytes, at: int, length: int) -> bool:
     """Say whether the parts of the attribute at `at` lie inside it."""
-    name_bytes = 2 * np.int64(record[at + 9])
+    name_bytes = 2 * int64(record[at + 9])
     if name_bytes and u16(record, at + 0x0A) + name_bytes > length:
         return False
     if record[at + 8] == 0:
@@ -59,7 +57,7 @@ def is_sound(record: Bytes, at: int, length: int) -> bool:
     runs = u16(record, at + 0x20)
     if runs < 0x40 or runs > length or record[at + 0x22] > 16:
         return False
-    total = np.int64(0)
+    total = int64(0)
     if u16(record, at + 0x0C) & 0x8001 and runs >= 0x48:
         total = i64(record, at + 0x40)
     sizes = i64(record, at + 0x28) | i64(record, at + 0x30) | i64(record, at + 0x38)
@@ -73,7 +71,7 @@ def is_sound_name(record: Bytes, at: int) -> bool:
     length = u32(record, at + 0x10)
     if record[at + 8] or length < 0x44:
         return False
-    units = np.int64(record[value + 0x40])
+    units = int64(record[value + 0x40])
     if units == 0 or 0x42 + 2 * units > length or record[value + 0x41] > 3:
         return False
     for index in range(units):
@@ -89,7 +87,7 @@ def same_stream(record: Bytes, left: int, right: int) -> bool:
     if record[left + 9] != record[right + 9]:
         return False
     a, b = left + u16(record, left + 0x0A), right + u16(record, right + 0x0A)
-    for index in range(2 * np.int64(record[left + 9])):
+    for index in range(2 * int64(record[left + 9])):
         if record[a + index] != record[b + index]:
             return False
     return True

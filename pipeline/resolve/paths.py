@@ -12,7 +12,7 @@ from musefs.index.counters import Counter, degrade
 from musefs.index.schema.enums import PathState
 from musefs.index.schema.volume_tables import DIRECTORIES
 from musefs.pipeline.ntfs.reference_number import ROOT_RECORD
-from musefs.pipeline.parse.batches import enum_texts
+from musefs.pipeline.parse.batches import AnyArray, enum_texts, numbers
 from musefs.pipeline.parse.columns import Numbers
 from musefs.pipeline.parse.folders import FolderRows, ParentCounts
 from musefs.pipeline.resolve.tree import FolderTree, plant
@@ -24,13 +24,24 @@ ORPHAN_DEPTH = 3
 
 def join_folders(parts: list[FolderRows]) -> FolderRows:
     """Return the folders of all chunks as one."""
-    columns = [
-        np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0, np.int64)])
-        for name in FolderRows.__slots__[:7]
-    ]
+
+    def joined(column: str) -> Numbers:
+        arrays = [getattr(part, column) for part in parts]
+        return np.concatenate([np.zeros(0, np.int64), *arrays])
+
     names = pa.chunked_array([part.names for part in parts], pa.string()).combine_chunks()
     exact = pa.chunked_array([part.exact for part in parts], pa.binary()).combine_chunks()
-    return FolderRows(*columns, names=names, exact=exact)
+    return FolderRows(
+        entry_ids=joined("entry_ids"),
+        record_numbers=joined("record_numbers"),
+        sequences=joined("sequences"),
+        in_use=joined("in_use"),
+        attributes=joined("attributes"),
+        parent_records=joined("parent_records"),
+        parent_sequences=joined("parent_sequences"),
+        names=names,
+        exact=exact,
+    )
 
 
 def resolve_paths(
@@ -59,14 +70,14 @@ def resolve_paths(
     )
 
 
-def _parent_ids(folders: FolderRows, tree: FolderTree) -> pa.Array:
+def _parent_ids(folders: FolderRows, tree: FolderTree) -> AnyArray:
     if not len(tree.parents):
         return pa.array([], pa.int64())
     lost = tree.parents < 0
     return pa.array(folders.entry_ids[np.where(lost, 0, tree.parents)], mask=lost)
 
 
-def _depths(folders: FolderRows, tree: FolderTree) -> pa.Array:
+def _depths(folders: FolderRows, tree: FolderTree) -> AnyArray:
     depths = np.zeros(len(tree.parents), np.int32)
     top = tree.parents < 0
     depths[top & (folders.record_numbers != ROOT_RECORD)] = ORPHAN_DEPTH
@@ -75,7 +86,11 @@ def _depths(folders: FolderRows, tree: FolderTree) -> pa.Array:
     return pa.array(depths)
 
 
-def _top_paths(folders: FolderRows, top: Numbers, names: pa.Array) -> pa.Array:
+def _places(values: Numbers) -> AnyArray:
+    return numbers(pa.int64(), values)
+
+
+def _top_paths(folders: FolderRows, top: Numbers, names: AnyArray) -> AnyArray:
     """Return the paths of folders without a parent: the root, and lost ones."""
     texts = [
         "/"
@@ -85,37 +100,42 @@ def _top_paths(folders: FolderRows, top: Numbers, names: pa.Array) -> pa.Array:
     ]
     prefixes = pa.array(texts, pa.string()).cast(names.type)
     is_root = pa.array(folders.record_numbers[top] == ROOT_RECORD)
-    below = _joined(prefixes, names.take(pa.array(top)))
-    return pc.if_else(is_root, prefixes, below)
+    below = _joined(prefixes, names.take(_places(top)))
+    paths: AnyArray = pc.if_else(is_root, prefixes, below)
+    return paths
 
 
-def _joined(prefixes: pa.Array, names: pa.Array) -> pa.Array:
+def _joined(prefixes: AnyArray, names: AnyArray) -> AnyArray:
     kind = names.type
     slash = pa.scalar("/", pa.string()).cast(kind)
     nothing = pa.scalar("", pa.string()).cast(kind)
-    return pc.binary_join_element_wise(prefixes, names, slash, nothing)
+    paths: AnyArray = pc.binary_join_element_wise(prefixes, names, slash, nothing)
+    return paths
 
 
-def _build(folders: FolderRows, tree: FolderTree, names: pa.Array) -> pa.Array:
+def _build(folders: FolderRows, tree: FolderTree, names: AnyArray) -> AnyArray:
     """Return all paths in the order of the folders."""
     if not tree.levels:
-        return pa.array([], names.type)
+        nothing: AnyArray = pa.array([], names.type)
+        return nothing
     levels = [_top_paths(folders, tree.levels[0], names)]
     at = np.zeros(len(tree.parents), np.int64)
     at[tree.levels[0]] = np.arange(len(tree.levels[0]))
     for level in tree.levels[1:]:
-        above = levels[-1].take(pa.array(at[tree.parents[level]]))
-        levels.append(_joined(above, names.take(pa.array(level))))
+        above = levels[-1].take(_places(at[tree.parents[level]]))
+        levels.append(_joined(above, names.take(_places(level))))
         at[level] = np.arange(len(level))
     order = np.argsort(np.concatenate(tree.levels))
-    return pa.concat_arrays(levels).take(pa.array(order))
+    paths: AnyArray = pa.concat_arrays(levels).take(_places(order))
+    return paths
 
 
-def _exact_paths(folders: FolderRows, tree: FolderTree, paths: pa.Array) -> pa.Array:
+def _exact_paths(folders: FolderRows, tree: FolderTree, paths: AnyArray) -> AnyArray:
     """Return the paths' exact bytes where a name on the way is no Unicode."""
     if folders.exact.null_count == len(folders.exact):
         return pa.nulls(len(paths), pa.binary())
     names = pc.coalesce(folders.exact, folders.names.cast(pa.binary()))
     exact = _build(folders, tree, names)
     same = pc.equal(exact, paths.cast(pa.binary()))
-    return pc.if_else(same, pa.scalar(None, pa.binary()), exact)
+    different: AnyArray = pc.if_else(same, pa.scalar(None, pa.binary()), exact)
+    return different
