@@ -22,6 +22,7 @@ from musefs.mount.serve.handles import HANDLE_CAPACITY
 from musefs.mount.serve.library_source import LibrarySource
 from musefs.mount.serve.ownership import Ownership
 from musefs.mount.serve.pool import POOL_THREADS, Pool
+from musefs.mount.serve.prefetch import Prefetcher
 from musefs.mount.serve.preflight import (
     check_before_mounting,
     explain_refusal,
@@ -78,6 +79,8 @@ def _serve(plan: MountPlan, mountpoint: Path, background: Background | None) -> 
         pool = stack.enter_context(Pool(plan.reading.workers or POOL_THREADS))
         core = _core(plan, library, pool, descriptors)
         stack.callback(core.close)
+        if plan.reading.prefetch and plan.reading.read_ahead_budget_bytes:
+            core.prefetcher = stack.enter_context(Prefetcher())
         telemetry = Telemetry(core)
         if plan.extras.metrics:
             core.metrics_text = telemetry.text

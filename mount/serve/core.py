@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from musefs.index.backing.content import ContentRef
 from musefs.index.counters import Counter, degrade
@@ -30,6 +30,9 @@ from musefs.mount.serve.pool import Pool
 from musefs.mount.serve.read_ahead import BUDGET_BYTES, Budget, Stream
 from musefs.mount.serve.reads import Reader
 from musefs.mount.serve.statfs import FREE_IF_UNKNOWN_BYTES, NAME_MAX_BYTES, Space, space_of
+
+if TYPE_CHECKING:
+    from musefs.mount.serve.prefetch import Prefetcher
 
 METRICS_DIRECTORY_NAME: Final = b".musefs-metrics"
 METRICS_FILE_NAME: Final = b"metrics"
@@ -101,6 +104,8 @@ class Core:
         """Set when the metrics file is to be shown."""
         self.passthrough = False
         """Whether the kernel may read plain files itself (structure-only mode)."""
+        self.prefetcher: Prefetcher | None = None
+        """Set when windows shall be fetched ahead in threads."""
         self._opener = opener
         self._generation = generation
         self._drifted: dict[int, str] = {}
@@ -348,7 +353,7 @@ class Core:
         path = ReadPath.INLINE if original is None else original.read_path
         stream = None
         if original is not None and (path is ReadPath.THREAD or descriptor < 0):
-            stream = Stream(content, self.budget)
+            stream = Stream(content, self.budget, self.prefetcher)
         file = OpenFile(
             attributes=attributes,
             layout=served.layout,

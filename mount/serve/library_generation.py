@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+import polars as pl
 
 from musefs.index.read.snapshot import LibrarySnapshot
 from musefs.mount.formats.from_index import track_source
@@ -155,15 +155,15 @@ def shown_times(snapshot: LibrarySnapshot, *, plain: bool) -> Int64s:
     A synthesised file changes with its original and with its tags, so it shows the later of both,
     with the content version as nanoseconds: two edits in one second are told apart by rsync too.
     """
-    tracks = snapshot.tracks
-    own: Int64s = tracks.column("mtime_ns").to_numpy()
-    if plain:
-        return np.array(own, np.int64)
-    edited = tracks.column("updated_at").cast(pa.int64()).to_numpy() // 1_000_000
-    versions: Int64s = tracks.column("content_version").to_numpy()
-    synthesised = tracks.column("synthesised").to_numpy(zero_copy_only=False)
-    shown = np.maximum(own // _NS, edited) * _NS + versions % _NS
-    return np.where(synthesised, shown, own).astype(np.int64)
+    # in Polars: the first cast of an Arrow column imports pyarrow.compute, which takes longer
+    tracks = pl.DataFrame(
+        snapshot.tracks.select(["mtime_ns", "updated_at", "content_version", "synthesised"])
+    )
+    own = pl.col("mtime_ns")
+    edited = pl.col("updated_at").dt.epoch("s")
+    shown = pl.max_horizontal(own // _NS, edited) * _NS + pl.col("content_version") % _NS
+    times = own if plain else pl.when("synthesised").then(shown).otherwise(own)
+    return np.array(tracks.select(times.alias("shown")).to_series().to_numpy(), np.int64)
 
 
 def changed_names(old: Tree, new: Tree) -> Iterator[tuple[int, bytes]]:

@@ -63,8 +63,7 @@ class LibrarySource:
             snapshot = self._load()
         self._originals = find_originals(plan.backing, snapshot.volume)
         self.art = StoredPictures(plan.index)
-        self.art.refresh()
-        self._state = snapshot
+        self._copy_added_pictures(snapshot)
         self.first = self._generation(1, snapshot)
         self._since: LibrarySnapshot | LibraryUpdate = snapshot
 
@@ -103,7 +102,7 @@ class LibrarySource:
         if not update.named:
             self._since = update
             return self.rebuild(current) if self._companions_behind else None
-        self.art.refresh()
+        self._copy_added_pictures(update.present)
         if self._must_rebuild(current, update):
             return self.rebuild(current)
         refreshed = self._change(current, update)
@@ -113,13 +112,19 @@ class LibrarySource:
     def rebuild(self, current: LibraryGeneration) -> Refreshed[LibraryGeneration]:
         """Return the next state, built from the whole index."""
         snapshot = self._load()
-        self.art.refresh()
+        self._copy_added_pictures(snapshot)
         generation = self._generation(current.number + 1, snapshot)
         self._since = snapshot
         names = changed_names(current.tree, generation.tree)
         return Refreshed(generation, names, full=True)
 
     # inside
+
+    def _copy_added_pictures(self, snapshot: LibrarySnapshot) -> None:
+        """Copy pictures that users added, if tracks have any: most libraries have none."""
+        hashes = snapshot.art.rows.column("art_hash")
+        if hashes.null_count < len(hashes):
+            self.art.refresh()
 
     def _load(self) -> LibrarySnapshot:
         where = self._plan.naming.where

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from musefs.index.backing.content import Content, Stamp
+from musefs.mount.serve.prefetch import Prefetcher, depth_of
 
 FIRST_WINDOW_BYTES = 512 << 10
 LARGEST_WINDOW_BYTES = 8 << 20
@@ -54,6 +55,14 @@ class Budget:
             self._charged += granted
             return granted
 
+    def charge_free(self, wanted: int) -> int:
+        """Reserve `wanted` bytes if they are free now, else nothing."""
+        with self._lock:
+            if wanted > self.limit_bytes - self._charged:
+                return 0
+            self._charged += wanted
+            return wanted
+
     def give_back(self, amount: int) -> None:
         """Return what was charged."""
         with self._lock:
@@ -90,9 +99,14 @@ class Budget:
 class Stream:
     """An opened original read through a window; itself a content, shared by threads."""
 
-    def __init__(self, content: Content, budget: Budget) -> None:
+    def __init__(
+        self, content: Content, budget: Budget, prefetcher: Prefetcher | None = None
+    ) -> None:
         self._content = content
         self._budget = budget
+        self._prefetcher = prefetcher
+        self._ahead: dict[int, bytes] = {}
+        self._watermark = 0
         self._lock = threading.Lock()
         self._start = 0
         self._data = b""
@@ -144,6 +158,24 @@ class Stream:
         """Make what is being read ahead worthless: the handle was released."""
         self.epoch += 1
 
+    def fetch(self, epoch: int, start: int, length: int) -> bool:
+        """Read a window ahead into free budget; False if it is of no use any more."""
+        if epoch != self.epoch or self._closed or start < self._expected:
+            return False  # a seek, the end, or the reader was faster
+        if self._budget.charge_free(length) < length:
+            return False
+        data = b""
+        try:
+            data = self._content.read_at(start, length)
+        finally:
+            self._budget.give_back(length - len(data))
+        with self._lock:
+            if epoch == self.epoch and not self._closed:
+                self._ahead[start] = data
+                return True
+        self._budget.give_back(len(data))
+        return False
+
     def try_clear(self) -> None:
         """Give the window back unless somebody is reading."""
         if self._lock.acquire(blocking=False):
@@ -172,10 +204,38 @@ class Stream:
         self.close()
 
     def _find(self, offset: int, length: int) -> bytes | None:
+        self._move_on(offset)
         begin = offset - self._start
         if begin < 0 or begin + length > len(self._data):
             return None
         return self._data[begin : begin + length]
+
+    def _move_on(self, offset: int) -> None:
+        """Make a window that was fetched ahead the current one when the reader reaches it."""
+        if not self._ahead or self._start <= offset < self._start + len(self._data):
+            return
+        for start, data in self._ahead.items():
+            if start <= offset < start + len(data):
+                self._budget.give_back(self._charged)
+                del self._ahead[start]
+                self._start, self._data, self._charged = start, data, len(data)
+                self._expected = start + len(data)
+                self._ask_ahead()
+                return
+
+    def _ask_ahead(self) -> None:
+        """Have windows fetched up to some windows beyond the current one."""
+        if self._prefetcher is None:
+            return
+        frontier = self._expected
+        self._watermark = max(self._watermark, frontier)
+        cap = self._budget.window_limit_bytes
+        goal = min(frontier + depth_of(cap, self._window) * self._window, self.size)
+        while self._watermark < goal:
+            length = min(self._window, self.size - self._watermark)
+            if not self._prefetcher.submit(self, self.epoch, self._watermark, length):
+                return
+            self._watermark += length
 
     def _is_stray(self, offset: int, length: int) -> bool:
         """Tell a late request from just before the window; the second in a row is a seek.
@@ -202,6 +262,7 @@ class Stream:
             start = offset
             self._window = FIRST_WINDOW_BYTES
             self.epoch += 1
+            self._watermark = 0
         self._drop()
         end = min(max(start + self._window, offset + length), self.size)
         granted = self._budget.charge(end - start, self)
@@ -218,10 +279,12 @@ class Stream:
         self._charged = len(self._data)
         self._start = start
         self._expected = start + len(self._data)
+        self._ask_ahead()
         begin = offset - start
         return self._data[begin : begin + length]
 
     def _drop(self) -> None:
-        self._budget.give_back(self._charged)
+        self._budget.give_back(self._charged + sum(map(len, self._ahead.values())))
+        self._ahead.clear()
         self._charged = 0
         self._data = b""

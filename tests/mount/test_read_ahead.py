@@ -1,5 +1,6 @@
 """Read-ahead: growth, budget, eviction, and that nothing stays charged (rows M24 to M26)."""
 
+import itertools
 import random
 import threading
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from support.contents import MemoryContent
 from support.served_library import pattern
 
+from musefs.mount.serve.prefetch import Prefetcher, depth_of
 from musefs.mount.serve.read_ahead import FIRST_WINDOW_BYTES, LARGEST_WINDOW_BYTES, Budget, Stream
 
 KIB = 1 << 10
@@ -125,4 +127,59 @@ def test_m24_reads_racing_release_leave_nothing_charged() -> None:
     for stream in streams[1:]:
         stream.close()
     assert wrong == []
+    assert budget.statistics()["charged_bytes"] == 0
+
+
+def test_m25_depth_is_clamped() -> None:
+    """M25: cap / window, between one and four."""
+    assert depth_of(8 << 20, 512 << 10) == 4
+    assert depth_of(8 << 20, 4 << 20) == 2
+    assert depth_of(8 << 20, 8 << 20) == 1
+    assert depth_of(1, 8 << 20) == 1
+
+
+def test_m25_no_window_is_fetched_twice_and_bytes_stay_exact() -> None:
+    """M25: the watermark moves under the lock; windows never overlap."""
+    asked: list[tuple[int, int]] = []
+
+    class Recording(Prefetcher):
+        def submit(self, stream: Stream, epoch: int, start: int, length: int) -> bool:
+            accepted = super().submit(stream, epoch, start, length)
+            if accepted:
+                asked.append((start, start + length))
+            return accepted
+
+    budget = Budget(64 << 20)
+    with Recording() as prefetcher, Stream(MemoryContent(DATA), budget, prefetcher) as stream:
+        for offset in range(0, len(DATA), 128 * KIB):
+            assert stream.read_at(offset, 128 * KIB) == DATA[offset : offset + 128 * KIB]
+    assert asked
+    for (_, end), (start, _) in itertools.pairwise(asked):
+        assert start >= end
+    assert budget.statistics()["charged_bytes"] == 0
+
+
+def test_m25_m26_what_was_asked_for_before_a_release_is_void() -> None:
+    """M26: the epoch moved, so a window that arrives late is thrown away and not charged."""
+    budget = Budget(64 << 20)
+    stream = Stream(MemoryContent(DATA), budget)
+    stream.read_at(0, 10)
+    epoch = stream.epoch
+    assert stream.fetch(epoch, 4 << 20, 1 << 20)
+    stream.void()
+    assert not stream.fetch(epoch, 8 << 20, 1 << 20)
+    stream.close()
+    assert not stream.fetch(stream.epoch, 8 << 20, 1 << 20)
+    assert budget.statistics()["charged_bytes"] == 0
+
+
+def test_m25_prefetching_takes_only_what_is_free() -> None:
+    """M25: nobody's window is cleared for a guess."""
+    budget = Budget(1 << 20)
+    stream = Stream(MemoryContent(DATA), budget)
+    stream.read_at(0, 10)
+    assert not stream.fetch(stream.epoch, 2 << 20, 1 << 20)
+    assert stream.fetch(stream.epoch, 2 << 20, 256 * KIB)
+    assert stream.read_at((2 << 20) + 5, 100) == DATA[(2 << 20) + 5 : (2 << 20) + 105]
+    stream.close()
     assert budget.statistics()["charged_bytes"] == 0
