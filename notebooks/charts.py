@@ -14,8 +14,14 @@ from musefs.index.read.treemap import Rectangle, nested
 WIDTH = 640
 ROW_HEIGHT = 22
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+GLYPH_WIDTH = 6.4
+"""Pixels of an average character in a cell of a treemap."""
 LABEL_LIMIT = 320
 """Pixels for a label on the left; longer paths are cut in their middle by `shortened`."""
+
+alt.renderers.enable("png", scale_factor=1.5)
+"""Drawn here, offline, the same in every notebook program: altair's default fetches its drawing
+program from the net, and its MIME type is known to few. Change it for charts with tooltips."""
 
 
 class Nothing:
@@ -64,6 +70,7 @@ def bars(
     *,
     axis: str = "",
     unit_of_bytes: bool = False,
+    digits: int = 0,
     nothing: str = "There is nothing to show.",
     limit: int = 20,
 ) -> Picture:
@@ -83,13 +90,14 @@ def bars(
     if unit_of_bytes:
         rows, unit = _scaled(rows, value)
         name = f"{axis or 'size'} ({unit})"
+        digits = 1
     base = alt.Chart(_plain(rows, "_row", value)).encode(
         y=alt.Y("_row:N", sort=None, title=None, axis=alt.Axis(
             labelExpr="split(datum.label, '\\t')[1]", labelLimit=LABEL_LIMIT)),
-        x=alt.X(f"{value}:Q", title=name),
+        x=alt.X(f"{value}:Q", title=name, axis=_ticks(whole=digits == 0)),
     )  # fmt: skip
     numbers = base.mark_text(align="left", dx=4).encode(
-        text=alt.Text(f"{value}:Q", format=",.1f" if unit_of_bytes else ",")
+        text=alt.Text(f"{value}:Q", format=f",.{digits}f")
     )
     return (base.mark_bar() + numbers).properties(
         width=WIDTH - 120, height=ROW_HEIGHT * rows.height, title=title
@@ -110,28 +118,36 @@ def columns(
     axis_x: str,
     axis_y: str = "",
     unit_of_bytes: bool = False,
-    colour: str | None = None,
-    kind: str = "O",
     nothing: str = "There is nothing to show.",
 ) -> Picture:
-    """Draw columns along an ordered or numeric axis."""
+    """Draw columns along an axis of whole numbers, such as years; gaps stay gaps."""
     if frame.is_empty():
         return Nothing(nothing)
-    name = axis_y or value
-    rows = frame
+    name, rows = axis_y or value, frame
     if unit_of_bytes:
         rows, unit = _scaled(rows, value)
         name = f"{axis_y or 'size'} ({unit})"
-    shown = _plain(rows, place, value, *([colour] if colour else []))
-    thin = {"size": 8} if kind == "Q" else {}
-    chart = alt.Chart(shown).mark_bar(**thin).encode(
-        x=alt.X(f"{place}:{kind}", title=axis_x, axis=alt.Axis(
-            labelAngle=0, labelOverlap=True, **({} if kind == "Q" else {"labelSeparation": 6}))),
-        y=alt.Y(f"{value}:Q", title=name),
-    )  # fmt: skip
-    if colour:
-        chart = chart.encode(color=alt.Color(f"{colour}:N", title=colour))
-    return chart.properties(width=WIDTH, height=260, title=title)
+    low, high = float(rows[place].min()) - 0.6, float(rows[place].max()) + 0.6
+    width_of_one = min(60.0, max(2.0, WIDTH / (high - low) - 2))
+    return (
+        alt.Chart(_plain(rows, place, value))
+        .mark_bar(size=width_of_one)
+        .encode(
+            x=alt.X(
+                f"{place}:Q",
+                title=axis_x,
+                axis=alt.Axis(format="d", tickMinStep=1, grid=False),
+                scale=alt.Scale(domain=[low, high], nice=False),
+            ),
+            y=alt.Y(f"{value}:Q", title=name, axis=_ticks(whole=not unit_of_bytes)),
+        )
+        .properties(width=WIDTH, height=260, title=title)
+    )
+
+
+def _ticks(*, whole: bool) -> alt.Axis:
+    """Whole numbers have no ticks between them."""
+    return alt.Axis(format="d", tickMinStep=1) if whole else alt.Axis()
 
 
 def treemap(
@@ -175,13 +191,14 @@ def _cell(
     x, y, width, height = place.x, place.y, place.width, place.height
     bytes_of = float(str(row[size]))
     divisor, unit = unit_for(bytes_of)
-    name = str(row[member]) or "(files here)"
-    room = int(width / 6.2)
+    name = f"{row[group]}/{row[member]}".strip("/") or "files in the root"
+    room = int((width - 8) / GLYPH_WIDTH)
+    short = name if len(name) <= room else str(row[member]) or name
     amount = f"{bytes_of / divisor:.1f} {unit}"
     return {
         "group": str(row[group]) or "(root)", "name": name, "amount": amount,
         "x": x, "y": y, "x2": x + width, "y2": y + height,
-        "label": shortened(name, room) if room >= 5 and height >= 14 else "",
+        "label": shortened(short, room) if room >= 4 and height >= 14 else "",
         "second": amount if room >= len(amount) and height >= 30 else "",
         "label_y": y + 11, "second_y": y + 24,
     }  # fmt: skip
@@ -193,9 +210,8 @@ def _drawn_treemap(cells: pl.DataFrame, title: str, height: int) -> Picture:
     down = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height, 0], nice=False))
     boxes = base.mark_rect(stroke="white", strokeWidth=1.5).encode(
         x=across, y=down, x2="x2:Q", y2="y2:Q",
-        color=alt.Color("group:N", title="folder", scale=alt.Scale(scheme="pastel1"),
-                        sort=alt.EncodingSortField("x", op="min")),
-        tooltip=["group:N", "name:N", "amount:N"],
+        color=alt.Color("group:N", legend=None, scale=alt.Scale(scheme="set3")),
+        tooltip=["name:N", "amount:N"],
     )  # fmt: skip
     words = base.mark_text(align="left", dx=4, fontSize=11).encode(
         x=across, y=alt.Y("label_y:Q"), text="label:N"
@@ -210,7 +226,9 @@ def gantt(phases: pl.DataFrame, title: str) -> Picture:
     """Draw when each phase of a scan ran, and how much of that time it was busy."""
     if phases.is_empty():
         return Nothing("The index does not tell when its scan's phases ran.")
-    rows = phases.with_columns(words=pl.format("{} s busy", pl.col("busy_seconds").round(3)))
+    rows = phases.with_columns(
+        words=pl.format("{} ms busy", (pl.col("busy_seconds") * 1000).round(1))
+    )
     base = alt.Chart(rows).encode(y=alt.Y("phase:N", sort=phases["phase"].to_list(), title=None))
     spans = base.mark_bar(height=16).encode(
         x=alt.X("started_seconds:Q", title="time since the scan began (s)"),
@@ -219,3 +237,73 @@ def gantt(phases: pl.DataFrame, title: str) -> Picture:
     )
     words = base.mark_text(align="left", dx=5).encode(x="ended_seconds:Q", text="words:N")
     return (spans + words).properties(width=WIDTH - 120, height=30 * rows.height, title=title)
+
+
+def spread(
+    frame: pl.DataFrame, group: str, place: str, weight: str, title: str, *, axis: str
+) -> Picture:
+    """Draw where the values of each group lie: one circle a value, as large as it is frequent."""
+    if frame.is_empty():
+        return Nothing("There is nothing to show.")
+    return (
+        alt.Chart(_plain(frame, group, place, weight))
+        .mark_circle(opacity=0.6)
+        .encode(
+            x=alt.X(f"{place}:Q", title=axis),
+            y=alt.Y(f"{group}:N", title=None, axis=alt.Axis(labelLimit=LABEL_LIMIT)),
+            size=alt.Size(f"{weight}:Q", title=weight, legend=alt.Legend(tickCount=4)),
+            color=alt.Color(f"{group}:N", legend=None),
+        )
+        .properties(width=WIDTH - 120, height=32 * frame[group].n_unique() + 20, title=title)
+    )
+
+
+def stacked(
+    frame: pl.DataFrame,
+    place: str,
+    parts: dict[str, str],
+    title: str,
+    *,
+    axis_x: str,
+    axis_y: str,
+) -> Picture:
+    """Draw several columns of a frame on top of each other, along a numeric axis."""
+    if frame.is_empty():
+        return Nothing("There is nothing to show.")
+    named = frame.select(place, *(pl.col(column).alias(word) for column, word in parts.items()))
+    long = named.unpivot(index=place, variable_name="part", value_name="amount")
+    return (
+        alt.Chart(long)
+        .mark_area(interpolate="step-after")
+        .encode(
+            x=alt.X(f"{place}:Q", title=axis_x),
+            y=alt.Y("amount:Q", title=axis_y),
+            color=alt.Color("part:N", title=None),
+        )
+        .properties(width=WIDTH - 80, height=260, title=title)
+    )
+
+
+def pairs(
+    frame: pl.DataFrame,
+    label: str,
+    parts: dict[str, str],
+    title: str,
+    *,
+    axis: str,
+    nothing: str = "There is nothing to show.",
+) -> Picture:
+    """Draw several byte counts of each row side by side."""
+    if frame.is_empty():
+        return Nothing(nothing)
+    rows, unit = _scaled(frame, *parts)
+    named = rows.select(label, *(pl.col(column).alias(word) for column, word in parts.items()))
+    long = named.unpivot(index=label, variable_name="part", value_name="amount")
+    base = alt.Chart(long).encode(
+        y=alt.Y(f"{label}:N", title=None),
+        yOffset=alt.YOffset("part:N"),
+        x=alt.X("amount:Q", title=f"{axis} ({unit})"),
+    )
+    numbers = base.mark_text(align="left", dx=4).encode(text=alt.Text("amount:Q", format=",.1f"))
+    boxes = base.mark_bar().encode(color=alt.Color("part:N", title=None))
+    return (boxes + numbers).properties(width=WIDTH - 120, height=70 * frame.height, title=title)

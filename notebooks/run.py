@@ -28,10 +28,10 @@ def run_cell(source: str, namespace: dict[str, object]) -> object:
     tree = ast.parse(source)
     last = tree.body[-1] if tree.body else None
     if not isinstance(last, ast.Expr):
-        exec(compile(tree, "<cell>", "exec"), namespace)  # noqa: S102 - the notebooks are ours
+        exec(compile(tree, "<cell>", "exec"), namespace)
         return None
-    exec(compile(ast.Module(tree.body[:-1], []), "<cell>", "exec"), namespace)  # noqa: S102
-    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace)  # noqa: S307
+    exec(compile(ast.Module(tree.body[:-1], []), "<cell>", "exec"), namespace)
+    return eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace)
 
 
 def show(value: object, name: str, out: Path) -> None:

@@ -77,9 +77,12 @@ ORDER BY speed
         "table_by_record",
         "How is the table of file records filled?",
         """
-SELECT record_number // 1000 * 1000 AS from_record, count(*) AS entries,
-  count(*) FILTER (WHERE is_directory) AS folders, count(*) FILTER (WHERE state <> 'ok') AS damaged
-FROM entries GROUP BY ALL ORDER BY from_record
+SELECT record_number // width * width AS from_record, count(*) AS entries,
+  count(*) FILTER (WHERE is_directory) AS folders,
+  count(*) FILTER (WHERE NOT is_directory) AS files,
+  count(*) FILTER (WHERE state <> 'ok') AS damaged
+FROM entries, (SELECT greatest(16, max(record_number) // 200) AS width FROM entries)
+GROUP BY ALL ORDER BY from_record
 """,
     ),
 )
