@@ -29,7 +29,9 @@ MAX_WORKERS: Final = 8
 ANSWERS_PER_WORKER: Final = 2
 """Finished chunks that may wait; more would only be memory."""
 
+_PATIENCE_SECONDS: Final = 0.5
 _EXIT_SECONDS: Final = 5.0
+"""How long a killed process may take to end; only one that waits for a disk takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,13 @@ class _Worker:
                     pipe.close()
                 except OSError:
                     _log.debug("closing the pipe of a worker that died")
-        return self._process.wait(_EXIT_SECONDS)
+        try:
+            return self._process.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning(
+                "a tag reader hangs in a read of a failing disk; it ends when the read does"
+            )
+            return -9
 
 
 class WorkerPool:
@@ -130,7 +138,10 @@ class WorkerPool:
             thread.start()
         running = self._count
         while running:
-            answer = self._answers.get()
+            try:
+                answer = self._answers.get(timeout=_PATIENCE_SECONDS)
+            except queue.Empty:
+                continue  # so that Ctrl-C is seen on systems where waiting cannot be interrupted
             if answer is None:
                 running -= 1
             elif isinstance(answer, BaseException):

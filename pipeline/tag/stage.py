@@ -37,6 +37,9 @@ SWEPT_CHUNK_FILES: Final = 512
 BATCH_FILES: Final = 4096
 """Files whose rows are appended together: far more than an insert costs, little memory."""
 
+BATCH_TRACKS: Final = 65_536
+"""Tracks that are appended together without being read: some 20 MiB."""
+
 Emit = Callable[[Table, pa.RecordBatch], object]
 Progress = Callable[["TagProgress"], None]
 
@@ -222,8 +225,11 @@ class _Stage:
         """Append the tracks whose files are as they were."""
         kept = self._rows.unchanged()
         self.report.unchanged = kept.num_rows
-        if kept.num_rows:
-            self._emit(TRACKS, kept)
+        self._emit_tracks(kept)
+
+    def _emit_tracks(self, rows: pa.RecordBatch) -> None:
+        for start in range(0, rows.num_rows, BATCH_TRACKS):
+            self._emit(TRACKS, rows.slice(start, BATCH_TRACKS))
 
     def add(self, learned: Learned) -> None:
         """Take the answer for one chunk."""
@@ -283,4 +289,4 @@ class _Stage:
             self.report.pruned, gone = gone.height, gone.clear()
         self.report.missing = gone.height
         if gone.height:
-            self._emit(TRACKS, self._rows.missing(gone))
+            self._emit_tracks(self._rows.missing(gone))
