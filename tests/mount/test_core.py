@@ -22,7 +22,7 @@ from musefs.mount.serve.errno_table import ERRNO_BY_ERROR, errno_of
 from musefs.mount.serve.opening import MountedOpener, Original, WaitingOpener
 from musefs.mount.serve.ownership import Ownership
 from musefs.mount.serve.pool import Pool
-from musefs.mount.serve.telemetry import METRICS, Telemetry
+from musefs.mount.serve.telemetry import DEGRADATIONS, METRICS, Telemetry
 
 DATA = pattern(1, 200_000)
 
@@ -395,3 +395,10 @@ def test_m37_production_code_has_no_test_seams() -> None:
         assert "pytest" not in text, module
         assert "for_test" not in text, module
         assert "_testing" not in text, module
+
+
+def test_m35_every_metric_is_documented() -> None:
+    """M35: docs/metrics.md names each metric of the closed list, and no other."""
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    named = {line.split("`")[1].partition("{")[0] for line in text.splitlines() if "| `" in line}
+    assert named == {metric.exposed_name for metric in (*METRICS, DEGRADATIONS)}
