@@ -5,6 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from mutagen.flac import FLAC, Picture
+from mutagen.id3 import PictureType
+from support.mounted_index import MountedIndex, execute, wait_until
 
 from musefs.mount.companions.files import load_companion_files
 from musefs.mount.companions.planning import plan_companions
@@ -15,6 +18,8 @@ from musefs.mount.tree.placement import LeafKind
 from musefs.mount.tree.tree import Tree
 from musefs.pipeline import cli
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
+
 
 @pytest.fixture
 def index(tmp_path: Path, audio_library: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -24,9 +29,16 @@ def index(tmp_path: Path, audio_library: Path, monkeypatch: pytest.MonkeyPatch) 
     album.mkdir(parents=True)
     source = next(audio_library.rglob("*.flac"))
     shutil.copy(source, album / "track01.flac")
+    song = FLAC(album / "track01.flac")
+    song.clear_pictures()
+    picture = Picture()
+    picture.data, picture.mime, picture.type = PNG, "image/png", PictureType.COVER_FRONT
+    song.add_picture(picture)
+    song["album"] = "X"
+    song.save()
     for name in ("booklet.pdf", "track01.cue", ".hidden.pdf", "empty.log", "virus.exe"):
         (album / name).write_bytes(b"" if name == "empty.log" else b"x")
-    (music / "mix.m3u").write_bytes(b"rips/a1/track01.flac\n")
+    (music / "mix.m3u").write_bytes(b"rips/a1/track01.flac\nrips/gone.flac\n")
     (music / "alone.pdf").write_bytes(b"x")
     path = tmp_path / "index.duckdb"
     monkeypatch.setattr("sys.argv", ["musefs-scan", str(music), "--out", str(path), "--quiet"])
@@ -40,7 +52,7 @@ def test_files_beside_tracks_are_found_and_relocated(index: Path) -> None:
     assert set(found["name"]) == {"booklet.pdf", "track01.cue", "mix.m3u"}
     (mix,) = found.filter(pl.col("name") == "mix.m3u").to_dicts()
     assert mix["path_bytes"] == b"/mix.m3u"
-    assert (mix["folder"], mix["size"], mix["extension"]) == ("/", 21, "m3u")
+    assert (mix["folder"], mix["size"], mix["extension"]) == ("/", 36, "m3u")
     tracks, tags = library_frames(load_selected(index, None))
     placements = Naming.from_plan(NamingPlan("Artist/Album/Song")).place(tracks, tags)
     art = pl.DataFrame(load_selected(index, None).art.rows)
@@ -52,3 +64,37 @@ def test_files_beside_tracks_are_found_and_relocated(index: Path) -> None:
         if tree.kind(node) is LeafKind.SIDECAR
     ]
     assert sorted(shown) == ["Artist/Album/Song.cue", "Artist/Album/booklet.pdf"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+@pytest.mark.fuse
+def test_companions_are_served_and_follow_edits(index: Path, tmp_path: Path) -> None:
+    """Issue 5, item 5: bytes of covers, lyrics, sidecars and playlists through a real mount."""
+    execute(
+        index,
+        "INSERT INTO tags (track_id, key, ordinal, value) SELECT track_id, 'lyrics', 0, 'la la' "
+        "FROM tracks",
+    )
+    template = ("--template", "${folder}/Song", "--poll-interval", "50ms")
+    with MountedIndex(index, tmp_path / "mnt", *template) as mount:
+        album = mount.mountpoint / "a1"
+        assert names(album) == [
+            "Song.cue", "Song.flac", "Song.lrc", "booklet.pdf", "cover.png",
+        ]  # fmt: skip
+        assert (album / "Song.lrc").read_bytes() == b"la la\n"
+        assert (album / "booklet.pdf").read_bytes() == b"x"
+        cover = (album / "cover.png").read_bytes()
+        assert cover == PNG
+        assert (album / "cover.png").stat().st_size == len(cover)
+        listed = (mount.mountpoint / "Playlists" / "mix.m3u8").read_text()
+        assert listed == "../a1/Song.flac\n"
+        execute(index, "UPDATE tags SET value = 'lo lo lo' WHERE key = 'lyrics'")
+        wait_until(lambda: (album / "Song.lrc").read_bytes() == b"lo lo lo\n")
+    with MountedIndex(
+        index, tmp_path / "bare", *template, "--no-covers", "--no-sidecars", "--no-playlists"
+    ) as mount:
+        assert names(mount.mountpoint) == ["a1"]
+        assert names(mount.mountpoint / "a1") == ["Song.flac"]
