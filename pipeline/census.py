@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from musefs.index.counters import Counter
 from musefs.index.schema.column import Table
 from musefs.pipeline.ntfs.reference_number import FIRST_USER_RECORD
+
+Numbers = npt.NDArray[np.int64]
 
 DAMAGE = frozenset(
     {
@@ -59,20 +62,15 @@ class Census:
         self.rows[table.name] = self.rows.get(table.name, 0) + batch.num_rows
         if table.name != "entries":
             return
-        users = batch
-        if self.skip_records_below:
-            own = pc.greater_equal(
-                batch.column("record_number"), pa.scalar(self.skip_records_below)
-            )
-            users = batch.filter(own)
-        folders = pc.sum(users.column("is_directory")).as_py() or 0
+        users = _values(batch, "record_number") >= self.skip_records_below
+        folders = int(_values(batch, "is_directory")[users].sum())
         self.folders += folders
-        self.files += users.num_rows - folders
-        self.bytes += pc.sum(users.column("size")).as_py() or 0
-        self.allocated += pc.sum(users.column("allocated")).as_py() or 0
-        self.streams += pc.sum(users.column("stream_count")).as_py() or 0
-        further_names = pc.subtract(users.column("name_count"), 1)  # -1 where there is no name
-        self.hard_links += pc.sum(pc.max_element_wise(further_names, 0)).as_py() or 0
+        self.files += int(users.sum()) - folders
+        self.bytes += int(_values(batch, "size")[users].sum())
+        self.allocated += int(_values(batch, "allocated")[users].sum())
+        self.streams += int(_values(batch, "stream_count")[users].sum())
+        further_names = _values(batch, "name_count")[users] - 1  # -1 where there is no name
+        self.hard_links += int(np.maximum(further_names, 0).sum())
 
     def why_nothing(self, records: int, counts: Mapping[Counter, int]) -> str | None:
         """Return why no file was found; None if there are some."""
@@ -89,3 +87,9 @@ class Census:
             f"0 files found: of {records} records only the file system's own are in use; "
             "--deleted also lists deleted files"
         )
+
+
+def _values(batch: pa.RecordBatch, column: str) -> Numbers:
+    """Return a column as numbers, 0 for NULL."""
+    values: Numbers = batch.column(column).to_numpy(zero_copy_only=False)
+    return np.nan_to_num(values).astype(np.int64)

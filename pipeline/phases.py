@@ -5,7 +5,7 @@ Phases overlap, so their times add up to more than the whole: that gap is the pi
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,7 +80,7 @@ class PhaseClock:
             self._phases[phase] = [first, end, busy_seconds, items, 0]
 
     @contextmanager
-    def timed(self, phase: Phase) -> Iterator["Done"]:
+    def timed(self, phase: Phase) -> Generator["Done"]:
         """Note the body as work of `phase`; it may say how much it did."""
         started = time.perf_counter()
         done = Done()

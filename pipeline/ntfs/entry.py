@@ -80,12 +80,12 @@ class EntryFacts:
     valid_size: int | None = None
     information: StandardInformation | None = None
     reparse: ReparsePoint | None = None
-    links: list[LinkFacts] = field(default_factory=list)
-    streams: list[StreamFacts] = field(default_factory=list)
+    links: list[LinkFacts] = field(default_factory=list[LinkFacts])
+    streams: list[StreamFacts] = field(default_factory=list[StreamFacts])
     content: ContentFacts | None = None
     data: Attribute | None = None
-    extents: list[Extent] = field(default_factory=list)
-    damage: Multiset[Counter] = field(default_factory=Multiset)
+    extents: list[Extent] = field(default_factory=list[Extent])
+    damage: Multiset[Counter] = field(default_factory=Multiset[Counter])
 
 
 def parse_record(record_number: int, record: Bytes) -> ParsedRecord:

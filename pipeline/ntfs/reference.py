@@ -37,8 +37,8 @@ _READABLE = frozenset(packed for packed, _ in packed_table())
 class ReferenceScan:
     """Entries in scan order, so that the position is the entry id; and what was counted."""
 
-    entries: list[EntryFacts] = field(default_factory=list)
-    damage: Multiset[Counter] = field(default_factory=Multiset)
+    entries: list[EntryFacts] = field(default_factory=list[EntryFacts])
+    damage: Multiset[Counter] = field(default_factory=Multiset[Counter])
 
 
 def scan_reference(

@@ -14,6 +14,9 @@ from musefs.index.schema.volume_tables import CONTENTS, ENTRIES, NAMES, STREAMS
 from musefs.pipeline.parse.columns import Bytes, Numbers, Rows
 from musefs.pipeline.parse.sub_range import SubRange
 
+_arrow: Any = pa
+"""pyarrow where its stubs leave a constructor partly unknown."""
+
 if TYPE_CHECKING:
     AnyArray = pa.Array[Any]
 else:
@@ -77,12 +80,14 @@ def booleans(values: Bytes) -> AnyArray:
 def enum_texts(codes: Bytes, kind: type[Enum]) -> AnyArray:
     """Return the texts of an enumeration whose members are numbered in their order."""
     words = pa.array([member.value for member in kind], pa.string())
-    indices = numbers(pa.int8(), codes.astype(np.int8))
-    return pa.DictionaryArray.from_arrays(indices, words).cast(pa.string())
+    indices: AnyArray = _arrow.array(codes.astype(np.int8))
+    array: AnyArray = _arrow.DictionaryArray.from_arrays(indices, words).cast(pa.string())
+    return array
 
 
 def _batch(table: Table, *columns: AnyArray) -> TableBatch:
-    return table, pa.RecordBatch.from_arrays(list(columns), schema=table.arrow_schema)
+    batch: pa.RecordBatch = _arrow.RecordBatch.from_arrays(list(columns), schema=table.arrow_schema)
+    return table, batch
 
 
 def _times(rows: Rows) -> list[AnyArray]:
@@ -153,11 +158,11 @@ def stream_batch(rows: Rows, text: Bytes, exact: Bytes, first_entry: int) -> Tab
 def content_batch(rows: Rows, blob: Bytes, spans: Numbers, first_entry: int) -> TableBatch:
     """Return the batch for `contents`."""
     first_byte, runs = rows["first_byte"], rows["runs"]
-    items = pa.StructArray.from_arrays(
+    items: AnyArray = _arrow.StructArray.from_arrays(
         [pa.array(spans[0::2], pa.int64()), pa.array(spans[1::2], pa.int64())],
         fields=list(_SPAN_TYPE),
     )
-    lists = pa.Array.from_buffers(
+    lists: AnyArray = _arrow.Array.from_buffers(
         pa.list_(_SPAN_TYPE), len(rows), [_validity(runs >= 0), _offsets(runs)], children=[items]
     )
     return _batch(

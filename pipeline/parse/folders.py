@@ -1,12 +1,16 @@
 """What must stay in memory while records stream by: the folders, and which parents names have."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from musefs.pipeline.parse.batches import AnyArray, numbers
 from musefs.pipeline.parse.columns import Numbers, Rows
+
+_arrow: Any = pa
+"""pyarrow where its stubs leave a method partly unknown."""
 
 NAME_COLUMN, EXACT_COLUMN = 2, 3
 """Places of name and name_bytes in the names table."""
@@ -42,7 +46,6 @@ def pick_folders(
     picked = np.flatnonzero((names["ordinal"] == 0) & (names["of_directory"] != 0))
     rows = names[picked]
     of = entries[np.searchsorted(entries["entry"], rows["entry"])]
-    indices = numbers(pa.int64(), picked)
     return FolderRows(
         entry_ids=rows["entry"].astype(np.int64) + first_entry,
         record_numbers=of["record_number"].astype(np.int64),
@@ -51,9 +54,14 @@ def pick_folders(
         attributes=of["attributes"].astype(np.int64),
         parent_records=rows["parent_record"].astype(np.int64),
         parent_sequences=rows["parent_sequence"].astype(np.int64),
-        names=name_batch.column(NAME_COLUMN).take(indices),
-        exact=name_batch.column(EXACT_COLUMN).take(indices),
+        names=_taken(name_batch, NAME_COLUMN, picked),
+        exact=_taken(name_batch, EXACT_COLUMN, picked),
     )
+
+
+def _taken(batch: pa.RecordBatch, column: int, places: Numbers) -> AnyArray:
+    taken: AnyArray = _arrow.RecordBatch.column(batch, column).take(numbers(pa.int64(), places))
+    return taken
 
 
 def count_parents(names: Rows) -> ParentCounts:

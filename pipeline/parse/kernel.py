@@ -136,12 +136,12 @@ def parse_sub_range(
         entry = counts[_NEXT] if todo > _EXTENSION else -1
         counts[_NEXT] += todo > _EXTENSION
         if todo in (_ASIDE, _EXTENSION):
-            aside = kept[counts[_KEPT]]
+            aside: Row = kept[counts[_KEPT]]
             aside.row, aside.entry, aside.record_number = row, entry, number
             counts[_KEPT] += 1
         if todo in (_SKIP, _ASIDE, _EXTENSION):
             continue
-        line = entries[counts[_ENTRIES]]
+        line: Row = entries[counts[_ENTRIES]]
         counts[_ENTRIES] += 1
         if todo != _PLAIN:
             state = STATE_TORN if todo == _UNUSABLE_TORN else STATE_DAMAGED
@@ -159,7 +159,7 @@ def parse_sub_range(
         formats[2 * kind] += line.in_use
         formats[2 * kind + 1] += line.size * line.in_use
         if options[2]:
-            place = contents[counts[_CONTENTS]]
+            place: Row = contents[counts[_CONTENTS]]
             counts[_CONTENTS] += 1
             at = found[DATA]
             if not emit_content(

@@ -47,9 +47,9 @@ class StreamOutcome:
     entries: int = 0
     records: int = 0
     bytes: int = 0
-    folders: list[FolderRows] = field(default_factory=list)
-    parents: list[ParentCounts] = field(default_factory=list)
-    deferred: list[KeptRecord] = field(default_factory=list)
+    folders: list[FolderRows] = field(default_factory=list[FolderRows])
+    parents: list[ParentCounts] = field(default_factory=list[ParentCounts])
+    deferred: list[KeptRecord] = field(default_factory=list[KeptRecord])
     formats: Numbers = field(default_factory=lambda: np.zeros(2 * len(EXTENSIONS), np.int64))
 
 

@@ -4,9 +4,11 @@ A folder without a believable parent gets a path below `/$Orphans/`, in a folder
 reference that it holds, so that two lost folders of one name stay two.
 """
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.schema.enums import PathState
@@ -16,6 +18,10 @@ from musefs.pipeline.parse.batches import AnyArray, enum_texts, numbers
 from musefs.pipeline.parse.columns import Numbers
 from musefs.pipeline.parse.folders import FolderRows, ParentCounts
 from musefs.pipeline.resolve.tree import FolderTree, plant
+
+_arrow: Any = pa
+_compute: Any = pyarrow.compute
+"""pyarrow where its stubs leave functions partly unknown."""
 
 ORPHANS = "/$Orphans"
 ORPHAN_DEPTH = 3
@@ -54,7 +60,7 @@ def resolve_paths(
         words = "%d names are in a folder that is gone"
         degrade(Counter.UNRESOLVED_PARENTS, words, tree.unresolved, amount=tree.unresolved)
     paths = _build(folders, tree, folders.names)
-    return pa.RecordBatch.from_arrays(
+    batch: pa.RecordBatch = _arrow.RecordBatch.from_arrays(
         [
             pa.array(folders.entry_ids),
             pa.array(folders.record_numbers),
@@ -68,6 +74,7 @@ def resolve_paths(
         ],
         schema=DIRECTORIES.arrow_schema,
     )
+    return batch
 
 
 def _parent_ids(folders: FolderRows, tree: FolderTree) -> AnyArray:
@@ -99,9 +106,9 @@ def _top_paths(folders: FolderRows, top: Numbers, names: AnyArray) -> AnyArray:
         for place in top
     ]
     prefixes = pa.array(texts, pa.string()).cast(names.type)
-    is_root = pa.array(folders.record_numbers[top] == ROOT_RECORD)
+    is_root: AnyArray = _arrow.array(folders.record_numbers[top] == ROOT_RECORD)
     below = _joined(prefixes, names.take(_places(top)))
-    paths: AnyArray = pc.if_else(is_root, prefixes, below)
+    paths: AnyArray = _compute.if_else(is_root, prefixes, below)
     return paths
 
 
@@ -109,14 +116,14 @@ def _joined(prefixes: AnyArray, names: AnyArray) -> AnyArray:
     kind = names.type
     slash = pa.scalar("/", pa.string()).cast(kind)
     nothing = pa.scalar("", pa.string()).cast(kind)
-    paths: AnyArray = pc.binary_join_element_wise(prefixes, names, slash, nothing)
+    paths: AnyArray = _compute.binary_join_element_wise(prefixes, names, slash, nothing)
     return paths
 
 
 def _build(folders: FolderRows, tree: FolderTree, names: AnyArray) -> AnyArray:
     """Return all paths in the order of the folders."""
     if not tree.levels:
-        nothing: AnyArray = pa.array([], names.type)
+        nothing: AnyArray = _arrow.array([], names.type)
         return nothing
     levels = [_top_paths(folders, tree.levels[0], names)]
     at = np.zeros(len(tree.parents), np.int64)
@@ -126,7 +133,7 @@ def _build(folders: FolderRows, tree: FolderTree, names: AnyArray) -> AnyArray:
         levels.append(_joined(above, names.take(_places(level))))
         at[level] = np.arange(len(level))
     order = np.argsort(np.concatenate(tree.levels))
-    paths: AnyArray = pa.concat_arrays(levels).take(_places(order))
+    paths: AnyArray = _arrow.concat_arrays(levels).take(_places(order))
     return paths
 
 
@@ -134,8 +141,8 @@ def _exact_paths(folders: FolderRows, tree: FolderTree, paths: AnyArray) -> AnyA
     """Return the paths' exact bytes where a name on the way is no Unicode."""
     if folders.exact.null_count == len(folders.exact):
         return pa.nulls(len(paths), pa.binary())
-    names = pc.coalesce(folders.exact, folders.names.cast(pa.binary()))
+    names: AnyArray = _compute.coalesce(folders.exact, folders.names.cast(pa.binary()))
     exact = _build(folders, tree, names)
-    same = pc.equal(exact, paths.cast(pa.binary()))
-    different: AnyArray = pc.if_else(same, pa.scalar(None, pa.binary()), exact)
+    same: AnyArray = _compute.equal(exact, paths.cast(pa.binary()))
+    different: AnyArray = _compute.if_else(same, pa.scalar(None, pa.binary()), exact)
     return different
