@@ -28,6 +28,8 @@ def source_digest() -> str:
 
 def _make_cache_folder() -> Path | None:
     folder = user_cache_path("musefs") / "kernels" / source_digest()
+    if not folder.is_dir():
+        _log.info("compiling the record parser: some ten seconds, once for each version")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -84,6 +84,7 @@ class RecordStream:
                     parts = [part.result() for part in parsing.parts]
                     reader.release(parsing.loaded)
                     self._assemble(parsing.loaded, parts)
+                    del parsing, parts  # 10 MiB that the next chunk's parsing need not sit beside
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
