@@ -74,8 +74,11 @@ class ScanRun:
 def run(plan: ScanPlan) -> ExitCode:
     """Scan, publish and report; the exit code says whether all of it could be read."""
     gc.freeze()  # a hundred thousand objects of our imports that no collection needs to visit
-    with fresh_tally() as tally:
-        report = scan(plan, tally)
+    try:
+        with fresh_tally() as tally:
+            report = scan(plan, tally)
+    finally:
+        gc.unfreeze()  # what stays frozen to the end DuckDB's binding reports as leaked
     output = Output(plan.common)
     if not plan.common.quiet or output.machine:
         write_report(report, output)
