@@ -61,10 +61,13 @@ def read_previous(path: Path) -> PreviousIndex | None:
 def check_place(path: Path) -> None:
     """Refuse a path that could not be published to, before any work is done."""
     parent = path.parent
-    if not parent.is_dir():
-        raise IndexWriteError(f"the folder {parent} does not exist", path=path)
-    if path.is_dir():
-        raise IndexWriteError("is a directory", path=path, hint="Give a file name with --out.")
+    try:
+        if not parent.is_dir():
+            raise IndexWriteError(f"the folder {parent} does not exist", path=path)
+        if path.is_dir():
+            raise IndexWriteError("is a directory", path=path, hint="Give a file name with --out.")
+    except PermissionError as error:
+        raise IndexWriteError("permission denied on the way to it", path=path) from error
     if not os.access(parent, os.W_OK):
         raise IndexWriteError("permission denied in its folder", path=path)
 
@@ -100,14 +103,17 @@ def held(
     try:
         yield
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _take(path: Path) -> int:
+def _take(path: Path) -> int | None:
     """Fold the journal and lock; the order is checked, because a writer may slip in between."""
     while True:
         if wal_path(path).exists():
             fold_journal(path)
+        if sys.platform == "win32":
+            return None  # an open file could not be replaced there
         try:
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError as error:
