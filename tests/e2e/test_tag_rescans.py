@@ -7,12 +7,18 @@ from typing import Any
 import duckdb
 import pytest
 from mutagen.flac import FLAC
+from support.tagging import Appended
 
+from musefs.index.backing.raw_volume import Geometry
 from musefs.index.command.common import CommonPlan, When
 from musefs.index.counters import Counter
 from musefs.index.errors import ExitCode
 from musefs.pipeline.plan import ScanPlan
 from musefs.pipeline.scan import run
+from musefs.pipeline.tag.candidates import audio_candidates
+from musefs.pipeline.tag.sources import VolumeSource
+from musefs.pipeline.tag.stage import TagOptions, run_tag_stage
+from musefs.pipeline.tag.tracks import empty_library
 
 QUIET = CommonPlan(progress=When.NEVER)
 
@@ -112,3 +118,27 @@ def test_a_raw_volume_gives_tags_without_a_driver(demo_image: Path, tmp_path: Pa
     before = query(index, "SELECT * FROM tags ORDER BY ALL")
     assert scan_into(index, demo_image) is ExitCode.PARTIAL
     assert query(index, "SELECT * FROM tags ORDER BY ALL") == before
+
+
+@pytest.mark.expected_degradations(Counter.TAG_FILES_FAILED)
+def test_a_sweep_over_a_raw_volume_gives_the_same(demo_image: Path, tmp_path: Path) -> None:
+    """What a rotating disk gets is what a solid one gets."""
+    index = tmp_path / "index.duckdb"
+    scan_into(index, demo_image)
+    with duckdb.connect(str(index), read_only=True) as con:
+        candidates = audio_candidates(con)
+        [(offset, cluster, record, runs)] = con.execute(
+            "SELECT partition_offset, bytes_per_cluster, bytes_per_record, mft_runs FROM volumes"
+        ).fetchall()
+    mft = tuple((run["offset"], run["length"]) for run in runs)
+    source = VolumeSource(demo_image, Geometry(offset, cluster, record, mft))
+    plain, swept = Appended(), Appended()
+    for appended, sweep in ((plain, False), (swept, True)):
+        run_tag_stage(
+            candidates, source, appended,
+            old=empty_library(), generation=1, options=TagOptions(workers=1, sweep=sweep),
+        )  # fmt: skip
+    for table in ("tracks", "scanned_tags", "blocks", "scanned_art"):
+        rows = [sorted(str(row | {"updated_at": 0}) for row in appended.rows(table))
+                for appended in (plain, swept)]  # fmt: skip
+        assert rows[0] == rows[1], table

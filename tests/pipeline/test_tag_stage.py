@@ -336,3 +336,21 @@ def test_links_are_not_followed(library: Path) -> None:
     (library / "link.mp3").symlink_to(library / "mp3/v24-many.mp3")
     learned = read_chunk(MountedOpener(library), [job for part in jobs_of(library) for job in part])
     assert sorted(file[17] for file in learned.files) == ["failed"] + ["present"] * 4
+
+
+def test_a_library_that_is_gone_altogether_is_missing(library: Path, tmp_path: Path) -> None:
+    first, report = tag_folder(library)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    second, again = tag_folder(empty, first.library(report.high_water), generation=2)
+    assert (again.candidates, again.missing) == (0, 4)
+    assert {row["state"] for row in second.rows("tracks")} == {"missing"}
+    nothing, none = tag_folder(empty)
+    assert (none.candidates, nothing.batches) == (0, {})
+
+
+def test_sweeping_changes_no_result(library: Path) -> None:
+    plain, _ = tag_folder(library)
+    swept, _ = tag_folder(library, options=TagOptions(workers=1, sweep=True))
+    for name in ("scanned_tags", "blocks", "scanned_art"):
+        assert sorted(map(str, swept.rows(name))) == sorted(map(str, plain.rows(name)))
