@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _EPOCH: Final = 116_444_736_000_000_000
 """1970 in units of 100 ns since 1601."""
+_REACH: Final = (1 << 63) // 100 - 1
+"""Units that nanoseconds of 64 bits reach on either side of 1970; times beyond are as good as none,
+and a few bytes of one damaged record must not stop the scan."""
 
 CANDIDATES_SQL: Final = """
 SELECT e.entry_id, e.record_number, e.sequence,
@@ -21,10 +24,10 @@ SELECT e.entry_id, e.record_number, e.sequence,
   CASE WHEN d.path_bytes IS NULL AND n.name_bytes IS NULL THEN NULL ELSE
     coalesce(d.path_bytes, d.path::BLOB) || coalesce(n.name_bytes, n.name::BLOB) END AS path_bytes,
   coalesce(e.size, 0)::BIGINT AS size,
-  CASE WHEN e.modified_raw = 0 THEN 0 ELSE (e.modified_raw::BIGINT - $epoch) * 100 END
-    AS mtime_ns,
-  CASE WHEN e.changed_raw = 0 THEN 0 ELSE (e.changed_raw::BIGINT - $epoch) * 100 END
-    AS ctime_ns,
+  CASE WHEN e.modified_raw BETWEEN $first AND $last
+    THEN (e.modified_raw::BIGINT - $epoch) * 100 ELSE 0 END AS mtime_ns,
+  CASE WHEN e.changed_raw BETWEEN $first AND $last
+    THEN (e.changed_raw::BIGINT - $epoch) * 100 ELSE 0 END AS ctime_ns,
   e.lsn, coalesce(c.kind::VARCHAR, 'runs') AS kind,
   coalesce(c.valid_size, e.size, 0)::BIGINT AS valid_size,
   coalesce(c.unit_clusters, 0)::INTEGER AS unit_clusters,
@@ -47,7 +50,12 @@ leaves beside each file: they have the names of music and are none."""
 
 def audio_candidates(con: "duckdb.DuckDBPyConnection") -> pl.DataFrame:
     """Return the audio files of the scan in `con`'s index, in the order of the disk."""
-    wanted = {"extensions": sorted(EXTENSIONS), "epoch": _EPOCH}
+    wanted = {
+        "extensions": sorted(EXTENSIONS),
+        "epoch": _EPOCH,
+        "first": _EPOCH - _REACH,
+        "last": _EPOCH + _REACH,
+    }
     relation = con.sql(CANDIDATES_SQL, params=wanted)
     frame = pl.from_arrow(relation.to_arrow_table())
     if not isinstance(frame, pl.DataFrame):

@@ -12,7 +12,17 @@ from typing import Any
 
 import duckdb
 import pytest
-from support.records import Record, file_name, folder, reference, root, simple_file, table
+from support.records import (
+    Record,
+    data,
+    file_name,
+    folder,
+    reference,
+    root,
+    simple_file,
+    standard_information,
+    table,
+)
 from support.scanning import stream
 
 from musefs.index.command.common import CommonPlan, OutputFormat, When
@@ -275,3 +285,29 @@ def test_report_is_json_even_for_odd_names(tmp_path: Path) -> None:
     names = query(report.index, "SELECT name, name_bytes FROM names WHERE entry_id = 2")
     assert names == [("\\ud800\n.flac", b"\xed\xa0\x80\n.flac")]
     assert stream(MemoryVolume(source.read_bytes())).rows["names"][2]["name"] == "\\ud800\n.flac"
+
+
+def test_nothing_but_results_is_written(tmp_path: Path) -> None:
+    """No library may leave a word of its own on standard error."""
+    command = [
+        Path(sys.executable).with_name("musefs-scan"), small_mft(tmp_path / "a.mft"),
+        "--no-tags", "-o", tmp_path / "a.duckdb", "--progress", "never",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "50" in done.stdout
+
+
+@pytest.mark.expected_degradations(*Counter)
+def test_impossible_times_do_not_stop_the_tag_stage(tmp_path: Path) -> None:
+    """E12: FILETIMEs beyond 2262, and beyond 63 bits, on a file with an audio name."""
+    times = (2**64 - 1, 2**64 - 1, 2**63 - 1, 5)
+    odd = Record([standard_information(times=times), file_name("odd.mp3"), data(b"x")])
+    source = tmp_path / "odd.mft"
+    source.write_bytes(table({0: simple_file("$MFT"), 5: root(), 30: odd}))
+    plan = make(tmp_path, source=str(source), root=tmp_path, tags=True)
+    assert run(plan) is ExitCode.PARTIAL
+    assert query(plan.out, "SELECT modified_raw FROM entries WHERE record_number = 30") == [
+        (2**64 - 1,)
+    ]
+    assert query(plan.out, "SELECT count(*) FROM tracks") == [(1,)]
