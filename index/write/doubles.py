@@ -7,6 +7,7 @@ or stands alone, and takes a `Script` that says what happens at which call.
 import errno
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +40,8 @@ def input_output_error() -> OSError:
 
 def kill_process() -> BaseException:
     """Kill this process at once, as the power button would; returns nothing in truth."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    if sys.platform != "win32":
+        os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")
 
 

@@ -35,13 +35,14 @@ def process_exists(pid: int) -> bool:
         if handle:
             ctypes.windll.kernel32.CloseHandle(handle)
         return bool(handle)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+    else:  # noqa: RET505 - or the type checkers call the rest unreachable on Windows
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
         return True
-    return True
 
 
 def _lock_now(descriptor: int) -> bool | None:
@@ -55,18 +56,19 @@ def _lock_now(descriptor: int) -> bool | None:
         except OSError:
             return False
         return True
-    import errno
-    import fcntl
+    else:  # noqa: RET505 - as above
+        import errno
+        import fcntl
 
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
-            return None
-        raise
-    return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                return None
+            raise
+        return True
 
 
 class IndexLock:

@@ -112,18 +112,25 @@ def _take(path: Path) -> int | None:
     while True:
         if wal_path(path).exists():
             fold_journal(path)
-        if sys.platform == "win32":
-            return None  # an open file could not be replaced there
+        descriptor = _open_shared(path)
+        if descriptor is None or not wal_path(path).exists():
+            return descriptor
+        os.close(descriptor)
+
+
+def _open_shared(path: Path) -> int | None:
+    """Open and lock the index; None where an open file could not be replaced."""
+    if sys.platform == "win32":
+        return None
+    else:  # noqa: RET505 - or the type checkers call the rest unreachable there
         try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError as error:
             raise IndexMissingError("was removed while the scan ran", path=path) from error
         if not _share(descriptor):
             os.close(descriptor)
             raise IndexBusyError("in use: another program is writing to it", path=path)
-        if not wal_path(path).exists():
-            return descriptor
-        os.close(descriptor)
+        return descriptor
 
 
 def _share(descriptor: int) -> bool:
@@ -131,13 +138,12 @@ def _share(descriptor: int) -> bool:
 
     DuckDB's own locks are the process's: closing any descriptor of the file would drop them.
     """
-    if sys.platform != "linux":
-        return True
-    import fcntl
+    if sys.platform == "linux":
+        import fcntl
 
-    flock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, flock)
-    except BlockingIOError:
-        return False
+        flock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, flock)
+        except BlockingIOError:
+            return False
     return True

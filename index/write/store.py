@@ -75,13 +75,12 @@ class RealDisk:
 
     def sync_directory(self, path: Path) -> None:
         """Make the names in a directory durable; Windows does so by itself."""
-        if sys.platform == "win32":
-            return
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if sys.platform != "win32":
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 class Store(Protocol):

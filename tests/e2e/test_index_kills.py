@@ -19,7 +19,7 @@ from support import scan_child
 from musefs.index.check import check_index
 from musefs.index.counters import Counter
 from musefs.index.write import IndexWriter
-from musefs.index.write.sweep import leftovers
+from musefs.index.write.sweep import building_path, leftovers
 
 KILLS = 200 if os.environ.get("MUSEFS_SLOW") else 20
 BORDERS = 16
@@ -84,4 +84,5 @@ def test_every_kill_leaves_one_whole_generation(tmp_path: Path) -> None:
         assert _mood(index) == ("first" if kill == 0 else f"after {kill - 1}")
         _edit(index, f"after {kill}")
     with IndexWriter(index):
-        assert leftovers(index) == [index.with_name(f"{index.name}.building-{os.getpid()}")]
+        # those of the killed are swept; our own file may not be there yet
+        assert set(leftovers(index)) <= {building_path(index)}
