@@ -13,12 +13,14 @@ from musefs.index.command.flagdocs import render_exit_codes, render_flags
 from musefs.index.command.manpage import render_manpage
 from musefs.index.edit.flags import TAG
 from musefs.index.edit.vocabularydocs import render_vocabulary
+from musefs.index.read.questiondocs import render_cookbook
 from musefs.mount.flags import MOUNT
 from musefs.pipeline.flags import IO_PROBE, SCAN
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "cookbook": ("cookbook.md", render_cookbook),
     "vocabulary": ("tags.md", render_vocabulary),
 }
 """Name of a part → its page, and what writes it."""
