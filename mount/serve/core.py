@@ -9,6 +9,7 @@ import errno
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -42,6 +43,12 @@ METRICS_FILE_INODE: Final = (1 << 64) - 3
 
 OPEN_ATTEMPTS: Final = 4
 """How often an open starts again when refreshes overtake it; then it fails rather than mix."""
+
+RETIRED_S: Final = 2.0
+"""How long inodes of a former state are answered; a lookup and its open lie milliseconds apart."""
+
+RETIRED_STATES: Final = 256
+"""Former states kept at most; they share all that did not change."""
 
 OPENING_LANE: Final = 0
 """All opens that must wait share a lane, so that a stalled disk never takes every thread."""
@@ -108,6 +115,7 @@ class Core:
         """Set when windows shall be fetched ahead in threads."""
         self._opener = opener
         self._generation = generation
+        self._retired: deque[tuple[float, Generation]] = deque(maxlen=RETIRED_STATES)
         self._drifted: dict[int, str] = {}
         self._counts = threading.Lock()
         self._waiting_reads = 0
@@ -121,9 +129,21 @@ class Core:
         return self._generation
 
     def swap(self, generation: Generation) -> None:
-        """Serve another state from the next request on; open handles keep what they opened."""
+        """Serve another state from the next request on; open handles keep what they opened.
+
+        Inodes of the state before are answered for a moment longer: a program that looked a name
+        up just before the swap opens what it found.
+        """
+        self._retired.append((time.monotonic(), self._generation))
         self._generation = generation
         self._drifted = {}
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Let go of states that retired a while ago."""
+        expired = time.monotonic() - RETIRED_S
+        while self._retired and self._retired[0][0] < expired:
+            self._retired.popleft()
 
     # names and attributes
 
@@ -131,13 +151,12 @@ class Core:
         """Return what a name in a directory stands for, or None."""
         if len(name) > NAME_MAX_BYTES:
             raise OSError(errno.ENAMETOOLONG, "the name is too long")
-        generation = self._generation
         if parent >= METRICS_FILE_INODE:
             found = parent == METRICS_DIRECTORY_INODE and name == METRICS_FILE_NAME
             return self._special(METRICS_FILE_INODE) if found else None
         if parent == ROOT_INODE and name == METRICS_DIRECTORY_NAME and self.metrics_text:
             return self._special(METRICS_DIRECTORY_INODE)
-        directory = self._node(generation, parent)
+        generation, directory = self._find(parent)
         node = generation.lookup(directory, name)
         if node is not None:
             return generation.attributes(node)
@@ -150,7 +169,7 @@ class Core:
         if inode >= METRICS_FILE_INODE:
             return self._special(inode)
         if self._drifted and inode in self._drifted:
-            self._check_drifted(inode)
+            raise BackingChangedError("changed since the scan", path=self._drifted[inode])
         generation = self._generation
         node = generation.node_of(inode)
         if node is not None:
@@ -158,7 +177,8 @@ class Core:
         file = self.handles.of_inode(inode)
         if file is not None:
             return file.attributes
-        raise OSError(errno.ESTALE, "the inode is of an earlier state")
+        generation, node = self._find(inode)
+        return generation.attributes(node)
 
     def mtime_ns(self, attributes: Attributes) -> int:
         """Return the time to show: the mount's start where nothing better is known."""
@@ -250,7 +270,7 @@ class Core:
         return space_of(self._generation, self.free_bytes)
 
     def access(self, mode: int) -> bool:
-        """Say whether the mount as a whole allows `mode`; modes are checked by the kernel."""
+        """Say whether the mount allows `mode`; the kernel checks owners and modes."""
         return not mode & os.W_OK
 
     @property
@@ -265,11 +285,17 @@ class Core:
 
     # inside
 
-    def _node(self, generation: Generation, inode: int) -> int:
+    def _find(self, inode: int) -> tuple[Generation, int]:
+        """Return what an inode means, in this state or in one that retired a moment ago."""
+        generation = self._generation
         node = generation.node_of(inode)
-        if node is None:
-            raise OSError(errno.ESTALE, "the inode is of an earlier state")
-        return node
+        if node is not None:
+            return generation, node
+        for _, generation in reversed(tuple(self._retired)):
+            node = generation.node_of(inode)
+            if node is not None:
+                return generation, node
+        raise OSError(errno.ESTALE, "the inode is of an earlier state")
 
     def _special(self, inode: int) -> Attributes:
         if self.metrics_text is None:
@@ -280,11 +306,9 @@ class Core:
         generation = self._generation
         if inode == METRICS_DIRECTORY_INODE:
             return Listing(inode, generation, ())
-        node = generation.node_of(inode)
-        if node is None:
-            if fallback is not None:
-                return fallback
-            raise OSError(errno.ESTALE, "the inode is of an earlier state")
+        if fallback is not None and generation.node_of(inode) is None:
+            return fallback
+        generation, node = self._find(inode)
         if not generation.attributes(node).is_directory:
             raise NotADirectoryError(errno.ENOTDIR, "not a directory")
         return Listing(inode, generation, generation.children(node))
@@ -304,12 +328,10 @@ class Core:
                 yield Entry(after, METRICS_FILE_NAME, self._special(METRICS_FILE_INODE))
 
     def _open(self, inode: int, opener: Callable[[ContentRef], Original | None]) -> Opened | None:
-        """Open what an inode means now; starts again if a refresh overtakes it."""
+        """Open what an inode means; starts again if a refresh explains why that failed."""
         for _ in range(OPEN_ATTEMPTS):
-            generation = self._generation
-            node = generation.node_of(inode)
-            if node is None:
-                raise OSError(errno.ESTALE, "the inode is of an earlier state")
+            current = self._generation
+            generation, node = self._find(inode)
             attributes = generation.attributes(node)
             if attributes.is_directory:
                 raise IsADirectoryError(errno.EISDIR, "a directory")
@@ -317,7 +339,7 @@ class Core:
             try:
                 original = None if served.original is None else opener(served.original)
             except BackingChangedError as error:
-                if self._generation is not generation:
+                if self._generation is not current:
                     continue
                 self._drift(inode, error)
                 degrade(Counter.BACKING_CHANGED, "%s", error)
@@ -328,17 +350,8 @@ class Core:
             if original is None and served.original is not None:
                 return None
             self._drifted.pop(inode, None)
-            if self._overtaken(generation, inode):
-                if original is not None:
-                    original.content.close()
-                continue
             return Opened(self._store(attributes, served, original), direct=False)
         raise BackingChangedError(f"refreshed {OPEN_ATTEMPTS} times while it was being opened")
-
-    def _overtaken(self, generation: Generation, inode: int) -> bool:
-        """Say whether a refresh retired the inode meanwhile; what stayed has the same bytes."""
-        now = self._generation
-        return now is not generation and now.node_of(inode) is None
 
     def _served(self, generation: Generation, node: int, inode: int) -> Served:
         served = self.layouts.get(inode)
@@ -383,6 +396,3 @@ class Core:
         """Remember that the original behind an inode is not the one that was scanned."""
         self.read_errors += 1
         self._drifted[inode] = error.path or error.message
-
-    def _check_drifted(self, inode: int) -> None:
-        raise BackingChangedError("changed since the scan", path=self._drifted[inode])

@@ -70,6 +70,10 @@ class Swaps(Protocol[C]):
         """Serve `generation` from now on."""
         ...
 
+    def tidy(self) -> None:
+        """Let go of states that retired a while ago."""
+        ...
+
 
 class Expires(Protocol):
     """What tells the kernel."""
@@ -143,6 +147,7 @@ class Refresher(Generic[G]):
 
     def poll(self, now: float | None = None) -> bool:
         """Look once; say whether another state is served now."""
+        self._core.tidy()
         now = time.monotonic() if now is None else now
         if now < self._not_before or not self._single.acquire(blocking=False):
             return False

@@ -63,6 +63,9 @@ class Seen:
     def swap(self, generation: MemoryGeneration) -> None:
         self.events.append(("swap", generation.number))
 
+    def tidy(self) -> None:
+        pass
+
     def expire(self, names: Any) -> None:
         self.events.append(("expire", list(names)))
 
