@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import mutagen
@@ -205,7 +204,7 @@ def test_a_picture_that_was_base64_is_the_same_picture_again(
     original = opus_file(tags)
     anatomy = anatomy_of(original)
     (picture,) = anatomy.pictures
-    changed = ServedPicture(replace(picture, description=new))
+    changed = ServedPicture(picture._replace(description=new))
     source = source_of(anatomy, len(original), {}, pictures=[changed])
     served = serve(source, original)
     assert sizes_of([source]) == [len(served)]
