@@ -229,3 +229,27 @@ def test_the_volume_row_says_what_the_volume_says() -> None:
     assert (row["label"], row["ntfs_version"]) == ("Müsik", "3.1")
     assert row["bytes_per_cluster"] == 1024
     assert row["mft_runs"][1] == {"offset": 100 * 1024, "length": 7 * 1024}
+
+
+@pytest.mark.expected_degradations(Counter.TORN_RECORDS, Counter.READ_RETRIES)
+@pytest.mark.parametrize("heals", [True, False])
+def test_b16_a_torn_record_of_a_live_volume_is_read_once_more(heals: bool) -> None:
+    good = bytes(Image(files=23).build())
+    at = (20 + 30) * 1024  # record 30 lies in the first run
+    torn = good[: at + 510] + b"??" + good[at + 512 :]
+
+    def before_read(offset: int, _: int) -> None:
+        reads.append(offset)
+        if heals and offset == at // 4096 * 4096 and len(reads) > 3:
+            volume.content = good
+
+    reads: list[int] = []
+    volume = MemoryVolume(torn, is_live=True, before_read=before_read)
+    scanned = stream(volume)
+    row = next(row for row in scanned.rows["entries"] if row["record_number"] == 30)
+    assert scanned.counts[Counter.READ_RETRIES] == 1
+    assert row["state"] == ("ok" if heals else "torn")
+    assert row["name_count"] == (1 if heals else 0)
+    still = stream(MemoryVolume(torn))
+    ids = [r["entry_id"] for r in sorted(scanned.rows["entries"], key=lambda r: r["entry_id"])]
+    assert ids == [r["entry_id"] for r in still.rows["entries"]]
