@@ -1,6 +1,6 @@
 # The commands of the README. Each installs what it needs first and says so.
 
-.PHONY: test lint demo bench docs setup clean
+.PHONY: test lint demo bench bench-all docs setup clean
 
 PYTHON_IN = .venv/bin/python
 
@@ -13,7 +13,10 @@ lint: setup          ## the same without the tests
 demo: setup          ## scan an image, mount the index, look at one file, unmount
 	@$(PYTHON_IN) .ci/demo.py
 
-bench: setup         ## measure, print a table, write tests/bench/results/
+bench: setup         ## beside what you would use instead: one table, tests/bench/results/compare.json
+	@$(PYTHON_IN) tests/bench/bench_compare.py --json tests/bench/results/compare.json $(BENCH)
+
+bench-all: setup     ## every benchmark of every part, one after the other
 	@$(PYTHON_IN) tests/bench/all.py
 
 docs: setup          ## write the reference pages and manual pages from the code
