@@ -4,6 +4,7 @@ Whole: docs/flags-*.md, docs/exit-codes.md, docs/man/. Parts stand between `<!--
 `<!-- end NAME -->`.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +14,71 @@ from musefs.index.command.flagdocs import render_exit_codes, render_flags
 from musefs.index.command.manpage import render_manpage
 from musefs.index.edit.flags import TAG
 from musefs.index.edit.vocabularydocs import render_vocabulary
+from musefs.index.media.facts import AudioFormat, BlockKind
 from musefs.index.read.questiondocs import render_cookbook
 from musefs.mount.flags import MOUNT
+from musefs.mount.formats.synthesise import SYNTHESISERS
 from musefs.pipeline.flags import IO_PROBE, SCAN
+from musefs.pipeline.tag.formats import EXTENSIONS, READERS
 
 DOCS = Path(__file__).parent.parent / "docs"
 
+MEDIA = Path(__file__).parent.parent / "index" / "media"
+
+WALKERS: dict[AudioFormat, tuple[str, ...]] = {
+    AudioFormat.FLAC: ("flac",),
+    AudioFormat.MP3: ("id3",),
+    AudioFormat.MP4: ("mp4", "mp4_tags"),
+    AudioFormat.OGG_VORBIS: ("ogg",),
+    AudioFormat.OGG_OPUS: ("ogg",),
+    AudioFormat.OGG_SPEEX: ("ogg",),
+    AudioFormat.OGG_FLAC: ("ogg_flac",),
+    AudioFormat.WAV: ("riff", "iff", "id3"),
+    AudioFormat.AIFF: ("aiff", "iff", "id3"),
+}
+"""The modules of index/media/ that say what a format carries over."""
+
+CARRIED: dict[BlockKind, str] = {
+    BlockKind.FLAC_BLOCK: "metadata blocks",
+    BlockKind.ID3_FRAME: "ID3 frames that are no text",
+    BlockKind.MP4_ATOM: "atoms",
+    BlockKind.MP4_CHUNK_OFFSETS: "moved chunk offsets",
+    BlockKind.MP4_TAG: "items that are no text",
+    BlockKind.OGG_PACKET: "header packets",
+    BlockKind.RIFF_CHUNK: "chunks",
+}
+
+
+def carried_over(format_: AudioFormat) -> list[BlockKind]:
+    """Return the kinds of blocks that the walkers of a format make."""
+    text = "".join((MEDIA / f"{name}.py").read_text("utf-8") for name in WALKERS.get(format_, ()))
+    made = set(re.findall(r"BlockKind\.(\w+)", text))
+    return [kind for kind in BlockKind if kind.name in made]
+
+
+def render_formats() -> str:
+    """Return the table of every format: how it is named, read and served."""
+    lines = [
+        "| format | extensions | tags are read | served with | carried over, besides pictures |",
+        "|---|---|---|---|---|",
+    ]
+    for format_ in AudioFormat:
+        if format_ is AudioFormat.UNKNOWN:
+            continue
+        names = ", ".join(f"`{name}`" for name, kinds in EXTENSIONS.items() if format_ in kinds)
+        fresh = format_ in SYNTHESISERS
+        kinds = (
+            ", ".join(CARRIED[kind] for kind in carried_over(format_)) if fresh else "everything"
+        )
+        read = "yes" if format_ in READERS else "no"
+        head = "a fresh head" if fresh else "the original's bytes"
+        lines.append(f"| {format_.value} | {names} | {read} | {head} | {kinds} |")
+    return "\n".join(lines) + "\n"
+
+
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "cookbook": ("cookbook.md", render_cookbook),
+    "formats": ("formats.md", render_formats),
     "vocabulary": ("tags.md", render_vocabulary),
 }
 """Name of a part → its page, and what writes it."""

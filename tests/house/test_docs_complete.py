@@ -12,6 +12,7 @@ from musefs.index.command.flagdocs import all_errors
 from musefs.index.counters import Counter
 from musefs.index.edit.flags import TAG
 from musefs.index.errors import EXIT_CODE_MEANINGS, ExitCode
+from musefs.index.media.facts import BlockKind
 from musefs.mount.flags import MOUNT
 from musefs.pipeline.flags import IO_PROBE, SCAN
 
@@ -23,6 +24,13 @@ def test_generated_pages_are_what_the_code_says() -> None:
     pages = runpy.run_path(str(ROOT / ".ci" / "write_docs.py"))["pages"]
     stale = [path.name for path, text in pages() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "run `make docs`"
+
+
+def test_the_table_of_formats_knows_every_kind_of_block() -> None:
+    page = runpy.run_path(str(ROOT / ".ci" / "write_docs.py"))
+    kinds = {kind for format_ in page["WALKERS"] for kind in page["carried_over"](format_)}
+    assert kinds == set(BlockKind) == set(page["CARRIED"])
+    assert set(page["WALKERS"]) == set(page["SYNTHESISERS"])
 
 
 @pytest.mark.parametrize("bare", [SCAN, IO_PROBE, MOUNT, TAG], ids=lambda command: command.name)
