@@ -72,7 +72,7 @@ class Library:
         """Name a whole library; row i is the track at position i of the snapshot."""
         tracks, tags = library_frames(snapshot)
         rendered = naming.render(tracks, tags)
-        placements = placements_of(rendered, tracks)
+        placements = placements_of(rendered, tracks, index_id=snapshot.index_id)
         skipped = _shown_nowhere(rendered, tracks)
         if companions is not None:
             placements = pl.concat([placements, companions(placements)])
@@ -90,7 +90,7 @@ class Library:
         """
         tracks, tags = library_frames(present)
         rows = pl.Series([row_of(track_id) for track_id in tracks["track_id"]], dtype=pl.Int32)
-        placements = self.naming.place(tracks, tags, rows)
+        placements = self.naming.place(tracks, tags, rows, present.index_id)
         existing = set(tracks["track_id"].to_list())
         hidden = existing.difference(placements["identity"].to_list())
         orders = [order_of(LeafKind.TRACK, track_id) for track_id in named]

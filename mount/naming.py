@@ -7,7 +7,8 @@ the root. Views share tracks: a track is placed once in each, as one inode a pla
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, Self
 
 import polars as pl
 
@@ -28,6 +29,10 @@ class View:
 
     folder: str
     template: CompiledTemplate
+
+
+_VERSIONS_PER_TRACK: Final = 1 << 32
+"""Room for the versions of one track beside its id; nobody edits a track four billion times."""
 
 
 def library_frames(snapshot: LibrarySnapshot) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -81,14 +86,21 @@ class Naming:
         return pl.concat(parts)
 
     def place(
-        self, tracks: pl.DataFrame, tags: pl.DataFrame, rows: pl.Series | None = None
+        self,
+        tracks: pl.DataFrame,
+        tags: pl.DataFrame,
+        rows: pl.Series | None = None,
+        index_id: str = "",
     ) -> pl.DataFrame:
         """Return the placements of tracks; `rows` are theirs in the mount's columns, if others."""
-        return placements_of(self.render(tracks, tags), tracks, rows)
+        return placements_of(self.render(tracks, tags), tracks, rows, index_id)
 
 
 def placements_of(
-    rendered: pl.DataFrame, tracks: pl.DataFrame, rows: pl.Series | None = None
+    rendered: pl.DataFrame,
+    tracks: pl.DataFrame,
+    rows: pl.Series | None = None,
+    index_id: str = "",
 ) -> pl.DataFrame:
     """Return rendered paths as placements; what is not shown is left out."""
     shown = rendered.filter(pl.col("path").is_not_null())
@@ -99,7 +111,19 @@ def placements_of(
             "kind": pl.repeat(int(LeafKind.TRACK), len(shown), dtype=pl.UInt8, eager=True),
             "identity": tracks["track_id"].gather(at),
             "row": at if rows is None else rows.gather(at).cast(pl.Int32),
-            "version": tracks["content_version"].gather(at),
+            "version": _bytes_version(tracks, index_id).gather(at),
         },
         schema=PLACEMENT_SCHEMA,
     )
+
+
+def _bytes_version(tracks: pl.DataFrame, index_id: str) -> pl.Series:
+    """Return a number that no other bytes under the same name ever have.
+
+    The content version alone is not it: when a track leaves a name, another of the same version
+    may take it, and an index made anew counts its versions and tracks from 1 again. The kernel
+    would then keep the pages of one file for the other.
+    """
+    seed = int.from_bytes(blake2b(index_id.encode(), digest_size=8).digest(), "little") >> 2
+    of_track = tracks["track_id"] * _VERSIONS_PER_TRACK + tracks["content_version"]
+    return of_track ^ seed

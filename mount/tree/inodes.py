@@ -1,4 +1,4 @@
-"""Inode numbers: a 63-bit function of a node's path and, for files, its content version.
+"""Inode numbers: a 63-bit function of a node's path and, for files, of which bytes they are.
 
 The same index gives the same numbers on every machine and after every remount, with nothing
 stored; new bytes get a new number (decision record: an inode is immutable). The hash exists twice:

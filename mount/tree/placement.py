@@ -37,7 +37,7 @@ PLACEMENT_SCHEMA: Final = pl.Schema(
     }
 )
 """path: rendered, relative, '/' between components; null or empty: not shown.
-version: grows with each change of the bytes; it is part of the leaf's inode number."""
+version: another number for all other bytes that the path ever stands for; part of the inode."""
 
 _KIND_SHIFT: Final = 56
 """Bits of an order that hold the identity; kinds lie above, so tracks come before all else."""

@@ -54,6 +54,32 @@ def test_m1_m34_an_index_becomes_a_tree(index: Path) -> None:
     assert (counts.files, counts.directories, counts.tracks, counts.skipped) == (3, 4, 3, 0)
 
 
+def inodes(library: Library) -> dict[bytes, int]:
+    tree = library.tree
+    return {tree.name(node): tree.inode(node) for node in tree.children(0)}
+
+
+def test_m7_a_track_that_takes_a_name_over_is_another_inode(index: Path) -> None:
+    """M7: never the same number for other bytes, though name and content version are the same."""
+    before = inodes(build(index, NamingPlan("same")))
+    assert set(before) == {b"same.flac", b"same (2).flac", b"same (3).flac"}
+    with duckdb.connect(str(index)) as con:
+        con.execute("DELETE FROM tracks WHERE track_id = 1")
+    after = inodes(build(index, NamingPlan("same")))
+    assert set(after) == {b"same.flac", b"same (2).flac"}
+    assert set(after.values()).isdisjoint(before.values())
+
+
+def test_m7_an_index_made_anew_has_other_inodes(index: Path) -> None:
+    """M7: it counts ids and versions from 1 again, but its files may say something else."""
+    before = inodes(build(index, NamingPlan("$title")))
+    assert inodes(build(index, NamingPlan("$title"))) == before
+    with duckdb.connect(str(index)) as con:
+        con.execute("UPDATE meta SET index_id = 'another'")
+    after = inodes(build(index, NamingPlan("$title")))
+    assert set(after.values()).isdisjoint(before.values())
+
+
 def test_views_share_tracks(index: Path) -> None:
     """Several views: each a folder at the root."""
     views = (("artists", "$artist/$title"), ("genres", "${if:genre}${*genre}/$title"))
