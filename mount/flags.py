@@ -173,21 +173,21 @@ ENTRY_TIMEOUT = Value(
     "How long the kernel may keep a name",
     "Changed names are expired at once where the kernel allows it, so long times are safe.",
     group=_FRESHNESS,
-    default="1s",
+    default="1h",
 )
 ATTR_TIMEOUT = Value(
     "attr-timeout",
     DURATION,
     "How long the kernel may keep sizes and times",
     group=_FRESHNESS,
-    default="1s",
+    default="1h",
 )
 NEGATIVE_TIMEOUT = Value(
     "negative-timeout",
     DURATION,
     "How long the kernel may remember that a name does not exist",
     group=_FRESHNESS,
-    default="1s",
+    default="1h",
 )
 KEEP_CACHE = Switch(
     "keep-cache",

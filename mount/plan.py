@@ -90,9 +90,10 @@ class BackingPlan:
 class KernelPlan:
     """What the kernel may keep and ask for."""
 
-    entry_timeout_s: float = 1.0
-    attr_timeout_s: float = 1.0
-    negative_timeout_s: float = 1.0
+    entry_timeout_s: float = 3600.0
+    """Long, because changed names are expired by message and an inode never changes."""
+    attr_timeout_s: float = 3600.0
+    negative_timeout_s: float = 3600.0
     keep_cache: bool = True
     max_read_ahead_bytes: int = 512 << 10
     max_background: int = 64
