@@ -329,7 +329,7 @@ class Core:
 
     def _open(self, inode: int, opener: Callable[[ContentRef], Original | None]) -> Opened | None:
         """Open what an inode means; starts again if a refresh explains why that failed."""
-        for _ in range(OPEN_ATTEMPTS):
+        for attempt in range(OPEN_ATTEMPTS):
             current = self._generation
             generation, node = self._find(inode)
             attributes = generation.attributes(node)
@@ -339,7 +339,9 @@ class Core:
             try:
                 original = None if served.original is None else opener(served.original)
             except BackingChangedError as error:
-                if self._generation is not current:
+                # a rescan may have given the same bytes another stamp: then the kept one is old
+                outdated = self.layouts.drop(inode) and attempt == 0
+                if outdated or self._generation is not current:
                     continue
                 self._drift(inode, error)
                 degrade(Counter.BACKING_CHANGED, "%s", error)

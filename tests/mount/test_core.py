@@ -158,6 +158,18 @@ def test_m10_a_known_drift_is_shown_by_getattr_until_the_next_state(root: Path, 
     assert core.getattr(inode).size == len(DATA) + 100
 
 
+def test_m10_a_rescan_that_only_moves_the_stamp_is_followed(root: Path, pool: Pool) -> None:
+    """M10: the same inode with another stamp in the next state opens; its layout was kept."""
+    core = make_core(root, pool)
+    inode = inode_of(core)
+    core.release(core.open(inode).handle)
+    os.utime(root / "a.bin", ns=(1, 1))
+    core.swap(state(root, 2))
+    assert inode_of(core) == inode
+    opened = core.open(inode)
+    assert read_all(core, opened.handle)[100:] == DATA
+
+
 class SwappingOpener(WaitingOpener):
     """An opener in whose every open a refresh happens."""
 
