@@ -33,12 +33,17 @@ class Timing:
         factor, unit = (1.0, "s") if self.median >= 1 else (1e3, "ms")
         if self.median < 1e-3:
             factor, unit = 1e6, "µs"
-        low, high = self.least * factor, self.most * factor
-        return f"{self.median * factor:.3g} {unit} ({low:.3g}..{high:.3g})"
+        middle, low, high = (_digits(v * factor) for v in (self.median, self.least, self.most))
+        return f"{middle} {unit} ({low}..{high})"
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Return what goes into the JSON."""
         return asdict(self)
+
+
+def _digits(value: float) -> str:
+    """Return three digits, and never an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def summarise(seconds: Sequence[float], peak_bytes: int | None = None) -> Timing:
