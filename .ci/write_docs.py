@@ -1,7 +1,7 @@
 """Write what is made from the code: whole pages, and marked parts of pages written by hand.
 
-Whole: docs/flags-*.md, docs/exit-codes.md, docs/man/. Parts stand between `<!-- begin NAME -->` and
-`<!-- end NAME -->`.
+Whole: docs/flags-*.md, exit-codes.md, index-schema.md and man/. Parts stand between
+`<!-- begin NAME -->` and `<!-- end NAME -->`.
 """
 
 import re
@@ -16,6 +16,7 @@ from musefs.index.edit.flags import TAG
 from musefs.index.edit.vocabularydocs import render_vocabulary
 from musefs.index.media.facts import AudioFormat, BlockKind
 from musefs.index.read.questiondocs import render_cookbook
+from musefs.index.schema.page import render_page
 from musefs.mount.flags import MOUNT
 from musefs.mount.formats.synthesise import SYNTHESISERS
 from musefs.pipeline.flags import IO_PROBE, SCAN
@@ -101,6 +102,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         yield DOCS / f"flags-{command.name}.md", render_flags(command)
         yield DOCS / "man" / f"{command.name}.1", render_manpage(command)
     yield DOCS / "exit-codes.md", render_exit_codes()
+    yield DOCS / "index-schema.md", render_page()
     for page in sorted({page for page, _ in PARTS.values()}):
         parts = {name: write() for name, (where, write) in PARTS.items() if where == page}
         yield DOCS / page, with_parts((DOCS / page).read_text(encoding="utf-8"), parts)
