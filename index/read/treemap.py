@@ -64,15 +64,15 @@ def _row_end(areas: Sequence[float], first: int, side: float) -> int:
 
 
 def _place(row: Sequence[float], free: Rectangle) -> list[Rectangle]:
-    """Lay a row along the shorter side of what is free."""
+    """Lay a row along the shorter side of what is free; rounding never leads it outside."""
     total, placed, at = sum(row), list[Rectangle](), 0.0
     if free.width >= free.height:
-        thick = total / free.height
+        thick = min(total / free.height, free.width)
         for area in row:
             placed.append(Rectangle(free.x, free.y + at, thick, area / thick))
             at += area / thick
     else:
-        thick = total / free.width
+        thick = min(total / free.width, free.height)
         for area in row:
             placed.append(Rectangle(free.x + at, free.y, area / thick, thick))
             at += area / thick
@@ -81,10 +81,10 @@ def _place(row: Sequence[float], free: Rectangle) -> list[Rectangle]:
 
 def _rest(free: Rectangle, used: float) -> Rectangle:
     if free.width >= free.height:
-        thick = used / free.height
-        return Rectangle(free.x + thick, free.y, max(free.width - thick, 0.0), free.height)
-    thick = used / free.width
-    return Rectangle(free.x, free.y + thick, free.width, max(free.height - thick, 0.0))
+        thick = min(used / free.height, free.width)
+        return Rectangle(free.x + thick, free.y, free.width - thick, free.height)
+    thick = min(used / free.width, free.height)
+    return Rectangle(free.x, free.y + thick, free.width, free.height - thick)
 
 
 def nested(
