@@ -185,7 +185,7 @@ class IndexMissingError(IndexFileError, FileNotFoundError):
 class NotAnIndexError(IndexFileError):
     """The file is not a musefs index."""
 
-    default_hint = "Choose another --out; musefs never overwrites a file that it did not write."
+    default_hint = "Name a file that musefs-scan wrote; it never overwrites any other file."
 
 
 class SchemaVersionError(IndexFileError):

@@ -5,6 +5,7 @@ turned into an exit code: MusefsError by its class, Ctrl-C 130, SIGTERM 143, a r
 output that went away is a quiet 0, and anything else is a bug, said to be one, 99.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -33,11 +34,14 @@ from musefs.index.command.flag import Command
 from musefs.index.command.log import logging_to
 from musefs.index.command.parse import parse_words
 from musefs.index.command.settings import Given, Settings, merge
-from musefs.index.errors import ExitCode, MusefsError, UsageError
+from musefs.index.errors import ExitCode, IndexWriteError, MusefsError, UsageError
 
 P = TypeVar("P")
 
 _log = logging.getLogger(__name__)
+
+OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""How writing to our standard output fails when it is a file."""
 
 ISSUES = "the issue tracker named in the README"
 
@@ -72,6 +76,8 @@ def main(program: Program[P], words: Sequence[str] | None = None) -> int:
         code = _say(f"{name}: stopped by SIGTERM", ExitCode.TERMINATED)
     except BrokenPipeError:
         code = ExitCode.OK
+    except OSError as error:
+        code = _explain_failed_output(error, name, words, environment)
     except Exception as error:  # noqa: BLE001 the process border: nothing may pass it
         code = _bug(name, error)
     _close_stdout()
@@ -173,11 +179,31 @@ def _bug(name: str, error: Exception) -> ExitCode:
     )
 
 
+def _explain_failed_output(
+    error: OSError, name: str, words: Sequence[str], environment: Mapping[str, str]
+) -> ExitCode:
+    """Tell a full disk under our standard output, which fails again, from a bug of ours."""
+    if error.errno not in OUTPUT_ERRORS or error.filename is not None:
+        return _bug(name, error)
+    try:
+        sys.stdout.write(
+            "\n"
+        )  # what failed before may be dropped from the buffer: flush alone passes
+        sys.stdout.flush()
+    except OSError as again:
+        failed = IndexWriteError(
+            f"standard output cannot be written: {again.strerror}",
+            hint="Send it to another file or disk.",
+        )
+        return _report(failed, name, words, environment)
+    return _bug(name, error)
+
+
 def _close_stdout() -> None:
-    """Flush; when the reader is gone, point the stream at nothing so that exit stays quiet."""
+    """Flush; when nothing can be written, point the stream at nothing so that exit stays quiet."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from musefs.index.edit.picture_history import PICTURES_KEY, undo_pictures
 from musefs.index.errors import IndexBusyError
-from musefs.index.read.attach import attached
+from musefs.index.read.attach import attached, explaining_damage
 from musefs.index.schema.ddl import quote_text
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def holding(
         else:
             break
     try:
-        yield con
+        with explaining_damage(path):
+            yield con
     finally:
         holder.__exit__(None, None, None)
 

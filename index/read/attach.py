@@ -14,6 +14,7 @@ import duckdb
 from musefs.index.errors import (
     IndexBusyError,
     IndexDamagedError,
+    IndexDiskFullError,
     IndexFileError,
     IndexMissingError,
     MusefsError,
@@ -36,6 +37,14 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 
 _HOLDER = re.compile(r"PID (\d+)")
 
+_UNREADABLE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+)
+"""What DuckDB raises in a query when blocks are cut off or fail their checksums."""
+
 
 def connect_memory(threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """Open an empty in-memory database that never loads extensions."""
@@ -56,9 +65,12 @@ def explain_open_error(error: duckdb.Error, path: Path) -> MusefsError:
         return IndexMissingError("no index there", path=path)
     if "not a valid DuckDB database" in text:
         return NotAnIndexError("not a musefs index", path=path)
+    if "No space left" in text or "Disk quota" in text:
+        return IndexDiskFullError(f"no space left: {text.splitlines()[0]}", path=path)
     if "Permission denied" in text:
         return IndexFileError("permission denied", path=path, hint="Check who may read the file.")
-    return IndexDamagedError(f"cannot be read: {text.splitlines()[0]}", path=path)
+    hint = "Put a copy of it in its place, or scan again to another --out."
+    return IndexDamagedError(f"cannot be read: {text.splitlines()[0]}", path=path, hint=hint)
 
 
 def check_file(path: Path) -> None:
@@ -117,6 +129,15 @@ def check_schema(con: duckdb.DuckDBPyConnection, path: Path, alias: str) -> None
 
 
 @contextmanager
+def explaining_damage(path: Path) -> Generator[None]:
+    """Say in our own words that the index's blocks cannot be read; a query finds out, no ATTACH."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise explain_open_error(error, path) from error
+
+
+@contextmanager
 def attached(
     path: Path, *, alias: str = "idx", read_only: bool = True, threads: int | None = None
 ) -> Generator[duckdb.DuckDBPyConnection]:
@@ -125,6 +146,7 @@ def attached(
     try:
         attach_index(con, path, alias, read_only=read_only)
         con.execute(f"USE {quote_name(alias)}")
-        yield con
+        with explaining_damage(path):
+            yield con
     finally:
         con.close()

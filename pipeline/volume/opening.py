@@ -68,7 +68,8 @@ def open_source(source: str, partition: int | None = None) -> DirectorySource | 
 
 def _recognise(volume: Volume, partition: int | None) -> VolumeSource:
     if volume.size == 0:
-        raise VolumeReadError("the file or device is empty", path=volume.source)
+        hint = "Check the path; a device without a medium is empty, too."
+        raise VolumeReadError("the file or device is empty", path=volume.source, hint=hint)
     head = read_bytes(volume, 0, HEAD_BYTES)
     if partition is None:
         if is_ntfs(head):

@@ -7,7 +7,8 @@ import pytest
 from support.index_rows import scanned_tags, tracks
 
 from musefs.index.check import check_index
-from musefs.index.errors import IndexMissingError
+from musefs.index.edit.session import holding
+from musefs.index.errors import IndexDamagedError, IndexMissingError
 from musefs.index.schema.library_tables import TRACKS
 from musefs.index.write import IndexWriter
 from musefs.index.write.sweep import building_path, kept_path
@@ -74,3 +75,18 @@ def test_what_users_may_do_is_a_note(index: Path) -> None:
 def test_no_index_raises(tmp_path: Path) -> None:
     with pytest.raises(IndexMissingError):
         check_index(tmp_path / "none")
+
+
+def test_an_index_cut_off_in_its_blocks_is_damaged_and_no_bug(index: Path) -> None:
+    whole = index.read_bytes()
+    index.write_bytes(whole[: len(whole) // 4])
+    with pytest.raises(IndexDamagedError, match="cannot be read"):
+        check_index(index)
+    with pytest.raises(IndexDamagedError, match="cannot be read"):
+        _hold_and_read(index)
+
+
+def _hold_and_read(index: Path) -> None:
+    with holding(index, read_only=True) as con:
+        for table in ("tags", "tracks", "scanned_tags"):
+            con.execute(f"SELECT * FROM {table}").fetchall()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,8 @@ def talk(plan):
 
 sys.exit(main(Program(SCAN, plan_scan, talk), ["x"]))
 """
+
+FULL = Path("/dev/full")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -70,3 +73,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.wait(timeout=20)
     assert process.returncode == 0
     assert told == b""
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a full device")
+def test_a_full_disk_under_our_output_is_said_and_is_no_bug() -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", TALKING], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 6
+    assert b"standard output cannot be written: No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
