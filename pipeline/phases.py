@@ -15,6 +15,8 @@ class Phase(StrEnum):
     """The phases of a scan, in the order of the drawing."""
 
     LAYOUT = "layout"
+    COMPILE = "compile"
+    """Of the record parser, on the first scan of a version; not there otherwise."""
     READ = "read"
     PARSE = "parse"
     RESOLVE = "resolve"

@@ -7,13 +7,20 @@ what a tag stage does and when the index is published is `musefs.pipeline.scan`.
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from musefs.index.schema.volume_tables import DIRECTORIES
 from musefs.pipeline.ntfs.entry import EntryFacts
 from musefs.pipeline.ntfs.extensions import packed_extension, packed_table
 from musefs.pipeline.parse.stream import Append, OnChunk, RecordStream, StreamOutcome
-from musefs.pipeline.parse.sub_range import EXTENSIONS, ParseSettings, SubRangeParser
+from musefs.pipeline.parse.sub_range import (
+    EXTENSIONS,
+    ParseSettings,
+    SubRangeParser,
+    compile_parser,
+    needs_compiling,
+)
 from musefs.pipeline.phases import Phase, PhaseClock
 from musefs.pipeline.read.chunks import CHUNK_BYTES, SUB_RANGE_BYTES, plan_chunks
 from musefs.pipeline.read.layout import MftLayout, read_exactly
@@ -82,6 +89,14 @@ class RecordReader:
             self.reads += 1
             record += read_exactly(self._volume, piece.physical, piece.length)
         return record if len(record) == size else None
+
+
+def prepare_parser(layout: MftLayout, clock: PhaseClock, tell: Callable[[str], None]) -> None:
+    """Compile the parser on the first scan of a version, before anything waits for it."""
+    if needs_compiling():
+        tell("compiling the record parser, once for this version (about ten seconds)")
+        with clock.timed(Phase.COMPILE):
+            compile_parser(ParseSettings(layout.record_bytes, 0, 0, layout.geometry))
 
 
 def scan_records(

@@ -32,7 +32,7 @@ from musefs.pipeline.census import DAMAGE, Census
 from musefs.pipeline.phases import Phase, PhaseClock
 from musefs.pipeline.plan import ScanPlan
 from musefs.pipeline.read.layout import read_layout
-from musefs.pipeline.records import RecordOptions, scan_records
+from musefs.pipeline.records import RecordOptions, prepare_parser, scan_records
 from musefs.pipeline.summary import ScanReport, report_fields, write_report
 from musefs.pipeline.volume.opening import DirectorySource, VolumeSource, open_source
 from musefs.pipeline.volume_row import directory_row, ntfs_row
@@ -123,6 +123,7 @@ def _scan_volume(source: VolumeSource, state: ScanRun) -> None:
     with state.clock.timed(Phase.LAYOUT):
         layout = read_layout(volume)
         state.append(VOLUMES, ntfs_row(volume, layout, plan.root))
+    prepare_parser(layout, state.clock, state.progress.say)
     options = RecordOptions(
         deleted=plan.deleted, workers=plan.workers or _workers(), cancelled=state.cancelled
     )

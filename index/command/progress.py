@@ -70,6 +70,10 @@ class Sink(Protocol):
         """Draw or record one event."""
         ...
 
+    def say(self, words: str) -> None:
+        """Write one line for the user, such as why nothing moves for a while."""
+        ...
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         ...
@@ -132,6 +136,11 @@ class Progress:
         self.clock = clock
         self.lock = threading.Lock()
 
+    def say(self, words: str) -> None:
+        """Tell whoever looks at the progress something in words."""
+        with self.lock:
+            self.sink.say(words)
+
     @contextmanager
     def step(self, name: str, unit: str, total: int | None = None) -> Generator[Step]:
         """Report one step; it is finished when the block ends, however it ends."""
@@ -148,6 +157,9 @@ class SilentSink:
     def show(self, event: ProgressEvent) -> None:
         """Look away."""
 
+    def say(self, words: str) -> None:
+        """Say nothing."""
+
     def close(self) -> None:
         """Leave nothing to clean."""
 
@@ -157,10 +169,15 @@ class RecordingSink:
 
     def __init__(self) -> None:
         self.events: list[ProgressEvent] = []
+        self.said: list[str] = []
 
     def show(self, event: ProgressEvent) -> None:
         """Keep the event."""
         self.events.append(event)
+
+    def say(self, words: str) -> None:
+        """Keep the words."""
+        self.said.append(words)
 
     def close(self) -> None:
         """Leave nothing to clean."""
@@ -184,8 +201,12 @@ class LineSink:
         due = now - self._last.get(event.step, self._started) >= self._interval_s
         if due or (event.finished and event.step in self._last):
             self._last[event.step] = now
-            self._stream.write(describe(event) + "\n")
-            self._stream.flush()
+            self.say(describe(event))
+
+    def say(self, words: str) -> None:
+        """Write one line."""
+        self._stream.write(words + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
         """Leave nothing to clean."""
@@ -226,6 +247,10 @@ class BarSink:
             total=event.done if event.finished else event.total,
             words=words,
         )
+
+    def say(self, words: str) -> None:
+        """Write one line above the bars."""
+        self._open().console.print(words, markup=False, highlight=False)
 
     def close(self) -> None:
         """Take the bars away."""

@@ -100,7 +100,7 @@ SCAN_PHASES = Table(
     "When each phase of a scan ran. Phases overlap: read, parse and write run side by side.",
     (
         Column("scan_id", Kind.TEXT, "the scan"),
-        Column("phase", Kind.TEXT, "layout, read, parse, resolve, tag, write or publish"),
+        Column("phase", Kind.TEXT, "layout, compile, read, parse, resolve, tag, write or publish"),
         Column("started_seconds", Kind.DOUBLE, "first activity, seconds after the scan's start"),
         Column("ended_seconds", Kind.DOUBLE, "last activity, seconds after the scan's start"),
         Column("busy_seconds", Kind.DOUBLE, "time spent working, summed over threads"),

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 # Compiled code knows numpy's integers only; for the type checkers they are plain ones.
 int64 = cast("Callable[[Any], int]", np.int64)
 uint64 = cast("Callable[[Any], int]", np.uint64)
+boolean = cast("Callable[[Any], bool]", np.bool_)
+
+# Constants given to several functions have numpy's types: for each plain literal numba compiles a
+# function anew, although it is copied into its callers, where the constant counts, in any case.
+ESCAPED, EXACT = boolean(True), boolean(False)
 
 _ONE, _TWO, _FOUR = uint64(1), uint64(2), uint64(4)
 # Unsigned places: for signed ones numba emits a test for negative indices before every byte, and

@@ -4,7 +4,17 @@ Functions take single rows and columns, never the whole set of them: taking a co
 tuple counts a reference each time, which cost five times the work itself (measured).
 """
 
-from musefs.pipeline.parse.bits import extension_of, find_extension, i64, int64, put_name, u16, u32
+from musefs.pipeline.parse.bits import (
+    ESCAPED,
+    EXACT,
+    extension_of,
+    find_extension,
+    i64,
+    int64,
+    put_name,
+    u16,
+    u32,
+)
 from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Count, Numbers, Row, Rows
 from musefs.pipeline.parse.compiled import part
 from musefs.pipeline.parse.walk import (
@@ -17,12 +27,12 @@ from musefs.pipeline.parse.walk import (
     SHORT_LIST,
 )
 
-STATE_OK, STATE_TORN, STATE_DAMAGED = 0, 1, 2
+STATE_OK, STATE_TORN, STATE_DAMAGED = int64(0), int64(1), int64(2)
 
 _WIN32, _DOS, _WIN32_DOS = 1, 2, 3
 _SYMLINK, _JUNCTION = 0xA000000C, 0xA0000003
-_NAMES, _TEXT, _EXACT, _SHORT = Count.NAMES, Count.TEXT, Count.EXACT, Count.SHORT
-_TARGET = Count.TARGET
+_NAMES, _TEXT, _EXACT = Count.NAMES, int64(Count.TEXT), int64(Count.EXACT)
+_SHORT, _TARGET = int64(Count.SHORT), int64(Count.TARGET)
 
 
 @part
@@ -133,16 +143,16 @@ def emit_texts(
 ) -> None:  # fmt: skip
     """Write the texts of one link."""
     units = int64(record[at + 0x40])
-    length = put_text(record, at + 0x42, units, text, counts, _TEXT, True)
+    length = put_text(record, at + 0x42, units, text, counts, _TEXT, ESCAPED)
     line.text_length = abs(length)
     line.exact_length = NO_LENGTH
     if length < 0:
-        line.exact_length = abs(put_text(record, at + 0x42, units, exact, counts, _EXACT, False))
+        line.exact_length = abs(put_text(record, at + 0x42, units, exact, counts, _EXACT, EXACT))
     line.short_length = NO_LENGTH
     if short_at:
         units = int64(record[short_at + 0x40])
         line.short_length = abs(
-            put_text(record, short_at + 0x42, units, short, counts, _SHORT, True)
+            put_text(record, short_at + 0x42, units, short, counts, _SHORT, ESCAPED)
         )
 
 
@@ -223,7 +233,7 @@ def emit_target(
     )
     if nt_prefix:
         at, count = at + 8, count - 8
-    line.target_length = abs(put_text(record, at, count // 2, target, counts, _TARGET, True))
+    line.target_length = abs(put_text(record, at, count // 2, target, counts, _TARGET, ESCAPED))
     return True
 
 

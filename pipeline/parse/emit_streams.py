@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musefs.pipeline.parse.bits import int64, u16
+from musefs.pipeline.parse.bits import ESCAPED, EXACT, int64, u16
 from musefs.pipeline.parse.columns import NO_LENGTH, Bytes, Count, Numbers, Row, Rows
 from musefs.pipeline.parse.compiled import part
 from musefs.pipeline.parse.emit import allocated_of, put_text, size_of
@@ -12,7 +12,8 @@ MAX_SIZE = (1 << 63) - 1
 
 _WOF = 0x80000017
 _BAD_CLUSTERS = 8
-_STREAMS, _TEXT, _EXACT = Count.STREAMS, Count.STREAM_TEXT, Count.STREAM_EXACT
+_STREAMS = Count.STREAMS
+_TEXT, _EXACT = int64(Count.STREAM_TEXT), int64(Count.STREAM_EXACT)
 _WOF_NAME = np.frombuffer("WofCompressedData".encode("utf-16-le"), np.uint8)
 
 
@@ -38,11 +39,11 @@ def emit_stream(
     line.size = size_of(record, at)
     line.allocated = 0 if entry.record_number == _BAD_CLUSTERS else allocated_of(record, at)
     start, units = at + u16(record, at + 0x0A), int64(record[at + 9])
-    length = put_text(record, start, units, text, counts, _TEXT, True)
+    length = put_text(record, start, units, text, counts, _TEXT, ESCAPED)
     line.text_length = abs(length)
     line.exact_length = NO_LENGTH
     if length < 0:
-        length = put_text(record, start, units, exact, counts, _EXACT, False)
+        length = put_text(record, start, units, exact, counts, _EXACT, EXACT)
         line.exact_length = abs(length)
 
 

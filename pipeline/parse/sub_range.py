@@ -17,6 +17,7 @@ from musefs.pipeline.parse.columns import (
     Rows,
     allocate_columns,
 )
+from musefs.pipeline.parse.compiled import is_compiled
 from musefs.pipeline.parse.kernel import parse_sub_range
 from musefs.pipeline.phases import Phase, PhaseClock
 
@@ -58,6 +59,18 @@ class ParseSettings:
     geometry: Geometry
     deleted: bool = False
     keep_torn: bool = False
+
+
+def needs_compiling() -> bool:
+    """Say whether the first sub-range would wait for the compiler."""
+    return not is_compiled(parse_sub_range)
+
+
+def compile_parser(settings: ParseSettings) -> None:
+    """Compile the parser by parsing nothing."""
+    size = settings.record_bytes
+    nothing = ParseSettings(size, size, 0, settings.geometry)
+    SubRangeParser(nothing).parse(bytearray(), 0, 0, 0)
 
 
 class SubRangeParser:
