@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from musefs.index.backing.content import ContentRef, Stamp
+from musefs.index.backing.positioned import pread
 from musefs.index.errors import (
     BackingChangedError,
     BackingMissingError,
@@ -72,9 +73,9 @@ class MountedContent:
     def read_at(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; fewer only at the end."""
         try:
-            data = os.pread(self._descriptor, length, offset)
+            data = pread(self._descriptor, length, offset)
             while data and len(data) < length:
-                more = os.pread(self._descriptor, length - len(data), offset + len(data))
+                more = pread(self._descriptor, length - len(data), offset + len(data))
                 if not more:
                     break
                 data += more
@@ -156,7 +157,7 @@ class FolderOpener:
 
     def __init__(self, root: Path) -> None:
         self._root = os.fsencode(root).rstrip(b"/")
-        self._folder_path = b""
+        self._folder_path: bytes = b""
         self._folder = -1
 
     def open(self, path: bytes) -> tuple[MountedContent, Stamp]:

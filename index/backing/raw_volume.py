@@ -12,6 +12,7 @@ from typing import Protocol
 
 from musefs.index.backing.content import Content, ContentKind, ContentRef, Stamp
 from musefs.index.backing.file_record import CurrentRecord, read_current
+from musefs.index.backing.positioned import pread
 from musefs.index.backing.run_content import (
     CompressedContent,
     ReadBytes,
@@ -78,7 +79,7 @@ class FileSource:
         pieces: list[bytes] = []
         while length > 0:
             try:
-                piece = os.pread(self._descriptor, length, offset)
+                piece = pread(self._descriptor, length, offset)
             except OSError as error:
                 text = f"reading {length} bytes at {offset} failed: {error.strerror}"
                 raise BackingReadError(text, path=self._path) from error

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from musefs.index.backing.content import ContentRef, Stamp
 from musefs.index.backing.mounted import MountedBacking, stamp_of
+from musefs.index.backing.positioned import read_by_seeking
 from musefs.index.errors import BackingChangedError, BackingMissingError, BackingReadError
 
 
@@ -30,6 +32,24 @@ def test_reads_any_range_and_is_short_only_at_the_end(root: Path) -> None:
         assert content.read_at(8, 100) == b"89"
         assert content.read_at(50, 1) == b""
         assert content.stamp() == ref(root).stamp
+
+
+def test_seeking_reads_what_pread_reads_from_many_threads(tmp_path: Path) -> None:
+    """What Windows uses, which has no pread."""
+    numbers = b"".join(number.to_bytes(4, "big") for number in range(20_000))
+    path = tmp_path / "numbers"
+    path.write_bytes(numbers)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+
+    def read(offset: int) -> bool:
+        return read_by_seeking(descriptor, 100, offset) == numbers[offset : offset + 100]
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(read, range(len(numbers), 0, -41)))
+        assert read_by_seeking(descriptor, 1, len(numbers) + 1) == b""
+    finally:
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize(
