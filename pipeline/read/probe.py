@@ -120,15 +120,15 @@ class _Way:
         self._descriptor = -1
 
     def __enter__(self) -> ReadAt:
-        if self._mode is ProbeMode.BUFFERED or sys.platform != "linux":
-            return self._volume.read_at
-        past_cache = self._mode in {ProbeMode.UNBUFFERED, ProbeMode.PARALLEL}
-        flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_DIRECT if past_cache else 0)
-        self._descriptor = os.open(self._volume.source, flags)
-        if not past_cache:
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        base = self._volume.partition_offset
-        return lambda offset, part: os.preadv(self._descriptor, [part], base + offset)
+        if sys.platform == "linux" and self._mode is not ProbeMode.BUFFERED:
+            past_cache = self._mode in {ProbeMode.UNBUFFERED, ProbeMode.PARALLEL}
+            flags = os.O_RDONLY | os.O_CLOEXEC | (os.O_DIRECT if past_cache else 0)
+            self._descriptor = os.open(self._volume.source, flags)
+            if not past_cache:
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            base = self._volume.partition_offset
+            return lambda offset, part: os.preadv(self._descriptor, [part], base + offset)
+        return self._volume.read_at
 
     def __exit__(self, *_: object) -> None:
         if self._descriptor >= 0:

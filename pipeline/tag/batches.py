@@ -1,7 +1,7 @@
 """From what workers learned to batches of the index's tables."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -9,8 +9,15 @@ from musefs.index.schema.column import Table
 from musefs.index.schema.library_tables import BLOCKS, PROBLEMS, SCANNED_ART, SCANNED_TAGS
 from musefs.pipeline.tag.learned import Learned, Spans
 
+_arrow: Any = pa
+"""pyarrow where its stubs leave a constructor partly unknown."""
+
 if TYPE_CHECKING:
-    AnyArray = pa.Array[pa.Scalar[pa.DataType]]
+    import polars as pl
+
+    AnyArray = pa.Array[Any]
+else:
+    AnyArray = pa.Array  # not subscriptable outside of its stubs
 
 FILE_COLUMNS: Final = (
     "row", "format", "codec", "duration_seconds", "bitrate", "sample_rate", "bits_per_sample",
@@ -33,11 +40,13 @@ def file_table(learned: Learned) -> pa.Table:
     columns: list[Sequence[object]] = list(zip(*learned.files, strict=True))
     columns = columns or [()] * len(FILE_COLUMNS)
     schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in FILE_COLUMNS])
-    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+    arrays: list[AnyArray] = [
+        pa.array(c, type=t) for c, t in zip(columns, schema.types, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def tag_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
+def tag_batch(learned: Learned, track_ids: AnyArray) -> pa.RecordBatch:
     """Return rows of scanned_tags; `track_ids` is the id of each row of the stage's list."""
     return _batch(
         SCANNED_TAGS,
@@ -50,14 +59,14 @@ def tag_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
     )
 
 
-def block_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
+def block_batch(learned: Learned, track_ids: AnyArray) -> pa.RecordBatch:
     """Return rows of blocks."""
     row, ordinal, kind, key, length, encoding, spans, body = zip(*learned.blocks, strict=True)
     ids = track_ids.take(pa.array(row, pa.int64()))
     return _batch(BLOCKS, [ids, ordinal, kind, key, length, encoding, span_array(spans), body])
 
 
-def art_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
+def art_batch(learned: Learned, track_ids: AnyArray) -> pa.RecordBatch:
     """Return rows of scanned_art."""
     row, *middle = zip(*(art[:-1] for art in learned.art), strict=True)
     ids = track_ids.take(pa.array(row, pa.int64()))
@@ -66,7 +75,7 @@ def art_batch(learned: Learned, track_ids: "AnyArray") -> pa.RecordBatch:
 
 
 def problem_batch(
-    learned: Learned, track_ids: "AnyArray", entry_ids: "AnyArray", paths: "AnyArray"
+    learned: Learned, track_ids: AnyArray, entry_ids: AnyArray, paths: AnyArray
 ) -> pa.RecordBatch:
     """Return rows of problems: one for each file and counter, with its first words."""
     first: dict[tuple[int, str], tuple[str, int]] = {}
@@ -89,7 +98,7 @@ def problem_batch(
     )
 
 
-def span_array(spans: Sequence[Spans]) -> "AnyArray":
+def span_array(spans: Sequence[Spans]) -> AnyArray:
     """Return lists of byte ranges; no ranges are NULL."""
     offsets: list[int | None] = []
     flat: Spans = []
@@ -97,17 +106,26 @@ def span_array(spans: Sequence[Spans]) -> "AnyArray":
         offsets.append(len(flat) if some else None)
         flat.extend(some)
     offsets.append(len(flat))
-    pairs = pa.StructArray.from_arrays(
+    pairs: AnyArray = _arrow.StructArray.from_arrays(
         [pa.array([o for o, _ in flat], pa.int64()), pa.array([n for _, n in flat], pa.int64())],
         fields=list(_SPANS),
     )
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pairs)
+    lists: AnyArray = _arrow.ListArray.from_arrays(pa.array(offsets, pa.int32()), pairs)
+    return lists
 
 
-def _batch(table: Table, columns: "Sequence[AnyArray | Sequence[object]]") -> pa.RecordBatch:
+def column_array(column: "pl.Series") -> AnyArray:
+    """Return a column of a frame as the batches take it."""
+    untyped: Any = column  # polars does not say of what its array is
+    array: AnyArray = untyped.to_arrow()
+    return array
+
+
+def _batch(table: Table, columns: Sequence[AnyArray | Sequence[object]]) -> pa.RecordBatch:
     schema = table.arrow_schema
-    arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, type=field.type)
-        for column, field in zip(columns, schema, strict=True)
+    arrays: list[AnyArray] = [
+        column if isinstance(column, pa.Array) else pa.array(column, type=kind)
+        for column, kind in zip(columns, schema.types, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    batch: pa.RecordBatch = _arrow.RecordBatch.from_arrays(arrays, schema=schema)
+    return batch

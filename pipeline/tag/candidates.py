@@ -57,10 +57,7 @@ def audio_candidates(con: "duckdb.DuckDBPyConnection") -> pl.DataFrame:
         "last": _EPOCH + _REACH,
     }
     relation = con.sql(CANDIDATES_SQL, params=wanted)
-    frame = pl.from_arrow(relation.to_arrow_table())
-    if not isinstance(frame, pl.DataFrame):
-        raise TypeError("a query returns a table")
-    return frame
+    return pl.DataFrame(relation.to_arrow_table())
 
 
 CANDIDATE_COLUMNS: Final = {

@@ -257,8 +257,8 @@ class _Stage:
         if learned.art:
             self._emit(SCANNED_ART, batches.art_batch(learned, ids))
         if learned.notes:
-            entries = self._files["entry_id"].to_arrow()
-            paths = self._files["path"].to_arrow()
+            entries = batches.column_array(self._files["entry_id"])
+            paths = batches.column_array(self._files["path"])
             batch = batches.problem_batch(learned, ids, entries, paths)
             self.report.problems += len({row for row, _, _ in learned.notes})
             self._emit(PROBLEMS, batch)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from musefs.index.errors import IndexMissingError
 from musefs.index.schema.library_tables import TRACKS
+from musefs.pipeline.tag.batches import column_array
 
 _COLUMNS: Final = tuple(column.name for column in TRACKS.stored)
 _ENUMS: Final = frozenset(column.name for column in TRACKS.stored if column.enum)
@@ -28,7 +29,7 @@ class Library:
 
 def empty_library() -> Library:
     """Return the library of a first scan."""
-    return Library(_frame(TRACKS.arrow_schema.empty_table()), 0)
+    return Library(pl.DataFrame(TRACKS.arrow_schema.empty_table()), 0)
 
 
 def read_library(path: Path) -> Library:
@@ -45,18 +46,11 @@ def read_library(path: Path) -> Library:
             ).fetchone()
     except IndexMissingError:
         return empty_library()
-    return Library(_frame(table), int(row[0]) if row else 0)
+    return Library(pl.DataFrame(table), int(row[0]) if row else 0)
 
 
 def _as_text(name: str) -> str:
     return f"{name}::VARCHAR AS {name}" if name in _ENUMS else name
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    if not isinstance(frame, pl.DataFrame):
-        raise TypeError("a table becomes a frame")
-    return frame
 
 
 class TrackRows:
@@ -79,8 +73,8 @@ class TrackRows:
 
     def read(self, files: pa.Table, track_ids: pa.Int64Array) -> pa.RecordBatch:
         """Return the rows of files that were read; `files` is batches.file_table."""
-        learned = _frame(files)
-        numbers = learned["row"].to_arrow()
+        learned = pl.DataFrame(files)
+        numbers = column_array(learned["row"])
         was = self._old.select("track_id", "content_version")
         place = self._files.select(*_FROM_SCAN, "lsn")[learned["row"]]
         rows = learned.drop("row").hstack(place)

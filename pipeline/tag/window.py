@@ -53,7 +53,7 @@ class Window:
         self._head = pieces[0][2] if pieces else read_at(0, min(size, head_bytes))
         self._head_end = len(self._head)
         self._pieces = list(pieces[1:])
-        self._last_first = 0
+        self._last_first: int = 0
         self._last_end = self._head_end
         self.bytes_read = self._head_end + sum(end - first for first, end, _ in self._pieces)
 
