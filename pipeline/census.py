@@ -12,6 +12,10 @@ from musefs.index.schema.column import Table
 from musefs.pipeline.ntfs.reference_number import FIRST_USER_RECORD
 
 Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+EXTEND_RECORD = 11
+"""The folder of those metafiles that have no fixed record number: $ObjId, $Quota, $Reparse."""
 
 DAMAGE = frozenset(
     {
@@ -56,21 +60,45 @@ class Census:
     streams: int = 0
     formats: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """Files and bytes by readable extension."""
+    _metafolders: set[int] = field(default_factory=lambda: {EXTEND_RECORD})
+    _entries: pa.RecordBatch | None = None
+    """The last ones: a batch of names follows that of its entries."""
 
     def count(self, table: Table, batch: pa.RecordBatch) -> None:
         """Add one batch."""
         self.rows[table.name] = self.rows.get(table.name, 0) + batch.num_rows
-        if table.name != "entries":
+        if table.name == "entries":
+            self._entries = batch
+            self._add(batch, _values(batch, "record_number") >= self.skip_records_below)
+        elif table.name == "names" and self.skip_records_below:
+            self._take_back_metafiles(batch)
+
+    def _add(self, entries: pa.RecordBatch, which: Flags, sign: int = 1) -> None:
+        folders = int(_values(entries, "is_directory")[which].sum())
+        self.folders += sign * folders
+        self.files += sign * (int(which.sum()) - folders)
+        self.bytes += sign * int(_values(entries, "size")[which].sum())
+        self.allocated += sign * int(_values(entries, "allocated")[which].sum())
+        self.streams += sign * int(_values(entries, "stream_count")[which].sum())
+        further_names = _values(entries, "name_count")[which] - 1  # -1 where there is no name
+        self.hard_links += sign * int(np.maximum(further_names, 0).sum())
+
+    def _take_back_metafiles(self, names: pa.RecordBatch) -> None:
+        """Uncount what lies in $Extend, which only names tell, and they come after the entries."""
+        if self._entries is None:
             return
-        users = _values(batch, "record_number") >= self.skip_records_below
-        folders = int(_values(batch, "is_directory")[users].sum())
-        self.folders += folders
-        self.files += int(users.sum()) - folders
-        self.bytes += int(_values(batch, "size")[users].sum())
-        self.allocated += int(_values(batch, "allocated")[users].sum())
-        self.streams += int(_values(batch, "stream_count")[users].sum())
-        further_names = _values(batch, "name_count")[users] - 1  # -1 where there is no name
-        self.hard_links += int(np.maximum(further_names, 0).sum())
+        parents = _values(names, "parent_record")
+        records = _values(self._entries, "record_number")
+        while True:
+            inside = np.isin(parents, list(self._metafolders))
+            owners = _values(names, "entry_id")[inside] if inside.any() else parents[:0]
+            which = np.isin(_values(self._entries, "entry_id"), owners)
+            which &= records >= self.skip_records_below
+            folders = records[which & (_values(self._entries, "is_directory") != 0)].tolist()
+            if self._metafolders.issuperset(folders):
+                break
+            self._metafolders.update(folders)
+        self._add(self._entries, which, -1)
 
     def why_nothing(self, records: int, counts: Mapping[Counter, int]) -> str | None:
         """Return why no file was found; None if there are some."""

@@ -157,6 +157,7 @@ def _scan_directory(source: DirectorySource, state: ScanRun) -> None:
                 step.advance(batch.num_rows)
                 state.records += batch.num_rows
         state.clock.add(Phase.READ, started, items=state.records)
+    state.census.formats = walk.totals.formats
     if _wants_tracks(state):
         from musefs.pipeline.tag.sources import MountedSource
 

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -18,8 +18,9 @@ import pyarrow as pa
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import CancelledError, VolumeError, VolumeNotFoundError
 from musefs.index.schema.column import Table
+from musefs.pipeline.ntfs.extensions import READABLE_EXTENSIONS
 from musefs.pipeline.walk.listing import Found, list_folder
-from musefs.pipeline.walk.rows import HIDDEN, ROWS_PER_BATCH, VolumeRows, attributes
+from musefs.pipeline.walk.rows import HIDDEN, ROWS_PER_BATCH, VolumeRows, attributes, content_size
 
 LISTING_THREADS = 8
 """Folders listed at once: a guess that suits network shares; local disks need two."""
@@ -51,6 +52,18 @@ class WalkTotals:
     folders: int = 0
     files: int = 0
     excluded: int = 0
+    formats: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Files and bytes by readable extension, each file once."""
+
+    def count_format(self, found: Found) -> bool:
+        """Count a file by its extension; False if that is none of ours."""
+        stem, _, extension = found.name.rpartition(b".")
+        text, size = extension.lower().decode("ascii", "replace"), content_size(found.status)
+        if not stem or text not in READABLE_EXTENSIONS or size is None:
+            return False
+        files, length = self.formats.get(text, (0, 0))
+        self.formats[text] = files + 1, length + size
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +181,7 @@ class Walk:
             entry_id, record = self._number(found)
             self._rows.add_entry(entry_id, record, found, 1)
             self._rows.add_name(entry_id, 0, found.name, folder.record)
+            self.totals.count_format(found)
             return
         identity = (found.status.st_dev, found.status.st_ino)
         linked = self._linked.get(identity)
@@ -175,6 +189,7 @@ class Walk:
             linked = self._linked[identity] = _Linked(*self._number(found), found)
         self._rows.add_name(linked.entry_id, linked.names, found.name, folder.record)
         linked.names += 1
+        linked.counted = linked.counted or self.totals.count_format(found)
 
     def _finish_linked(self) -> None:
         for linked in self._linked.values():
@@ -199,3 +214,5 @@ class _Linked:
     record: int
     found: Found
     names: int = 0
+    counted: bool = False
+    """Whether a name with a readable extension was met."""

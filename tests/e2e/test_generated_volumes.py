@@ -6,6 +6,8 @@ And against two independent parsers of the $MFT, where these are installed.
 import importlib
 import os
 import random
+import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from musefs.index.counters import Counter
 from musefs.pipeline.read.layout import read_layout
 from musefs.pipeline.records import RecordOptions
 from musefs.pipeline.volume.device import DeviceVolume
+from musefs.pipeline.volume_row import ntfs_row
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "data" / "fixtures"))
 make_ntfs = importlib.import_module("make_ntfs")
@@ -169,6 +172,16 @@ def test_contents_lie_where_the_scan_says(
                 assert got[:keep] == expected[:keep], path
                 checked += 1
     assert checked
+
+
+def test_free_bytes_are_those_of_the_bitmap(
+    volume: tuple[Path, dict[str, os.stat_result]],
+) -> None:
+    with DeviceVolume(volume[0]) as device:
+        (row,) = ntfs_row(device, read_layout(device), None).to_pylist()
+    told = subprocess.run(["ntfsinfo", "-mf", volume[0]], capture_output=True, text=True).stdout
+    (free,) = re.findall(r"Free Clusters: (\d+)", told)
+    assert row["free_bytes"] == int(free) * row["bytes_per_cluster"]
 
 
 def test_two_peers_agree(volume: tuple[Path, dict[str, os.stat_result]], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -285,6 +286,18 @@ def test_report_is_json_even_for_odd_names(tmp_path: Path) -> None:
     names = query(report.index, "SELECT name, name_bytes FROM names WHERE entry_id = 2")
     assert names == [("\\ud800\n.flac", b"\xed\xa0\x80\n.flac")]
     assert stream(MemoryVolume(source.read_bytes())).rows["names"][2]["name"] == "\\ud800\n.flac"
+
+
+def test_a_folder_is_summed_up_like_a_volume(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    for name in ("a.flac", "b.FLAC", "c.mp3", "d.exe"):
+        (music / name).write_bytes(b"four")
+    with fresh_tally() as tally:
+        report = scan(make(tmp_path, source=str(music)), tally)
+    assert report.audio() == [("flac", 2, 8), ("mp3", 1, 4)]
+    ((free,),) = query(report.index, "SELECT free_bytes FROM volumes")
+    assert 0 < free < shutil.disk_usage(music).total
 
 
 def test_nothing_but_results_is_written(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from musefs.index.counters import Counter
-from musefs.index.schema.volume_tables import ENTRIES
+from musefs.index.schema.volume_tables import ENTRIES, NAMES
 from musefs.pipeline.census import Census
 
 
@@ -35,3 +35,30 @@ def test_metafiles_are_nobodys_files() -> None:
 def test_damage_explains_an_empty_answer() -> None:
     why = Census().why_nothing(100, {Counter.TORN_RECORDS: 100}) or ""
     assert "100 torn_records" in why
+
+
+def names(*rows: tuple[int, int]) -> pa.RecordBatch:
+    """Make a batch of (entry id, parent's record)."""
+    filled = [
+        {field.name: None if field.nullable else 0 for field in NAMES.arrow_schema}
+        | {"entry_id": entry, "parent_record": parent, "namespace": "win32", "name": "n"}
+        for entry, parent in rows
+    ]
+    return pa.RecordBatch.from_pylist(filled, schema=NAMES.arrow_schema)
+
+
+def test_what_lies_in_extend_is_nobodys_file() -> None:
+    census = Census()
+    batch = entries((24, False, 1, 2), (25, False, 1, 0), (27, True, 1, 0), (28, False, 1, 1),
+                    (64, False, 1, 1), (65, True, 1, 0))  # fmt: skip
+    batch = batch.set_column(0, ENTRIES.arrow_schema.field(0), pa.array(range(6), pa.int64()))
+    census.count(ENTRIES, batch)
+    census.count(NAMES, names((0, 11), (1, 11), (2, 11), (3, 27), (4, 5), (5, 5)))
+    assert (census.files, census.folders, census.streams) == (1, 1, 1)
+
+
+def test_a_folder_with_the_inode_of_extend_is_a_folder_like_others() -> None:
+    census = Census(skip_records_below=0)
+    census.count(ENTRIES, entries((11, True, 1, 0), (12, False, 1, 0)))
+    census.count(NAMES, names((0, 2), (0, 11)))
+    assert (census.files, census.folders) == (1, 1)

@@ -144,3 +144,15 @@ def test_a_folder_that_vanishes_is_counted(tmp_path: Path) -> None:
     with fresh_tally() as tally:
         assert list_folder(os.fsencode(tmp_path / "gone"), follow_symlinks=False) == []
     assert tally[Counter.UNREADABLE_FOLDERS] == 1
+
+
+def test_readable_files_are_counted_by_extension_and_each_once(music: Path) -> None:
+    (music / "COVER.JPG").write_bytes(b"123")
+    (music / ".flac").write_bytes(b"hidden, and no extension")
+    os.link(music / "A" / "deep" / "er" / "two.mp3", music / "A" / "a name without")
+    walk = Walk(music, WalkOptions())
+    for _ in walk.batches():
+        pass
+    counted = {kind: walk.totals.formats[kind] for kind in ("mp3", "jpg")}
+    assert counted == {"mp3": (1, 0), "jpg": (1, 3)}
+    assert walk.totals.formats["flac"] == (1, 5)  # two names; a symbolic link has no content
