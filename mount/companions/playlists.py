@@ -1,8 +1,8 @@
 """Playlists of the volume, rewritten so that they lead to served paths.
 
 Lines are read as players read them: relative to the playlist, absolute on the volume, with a
-Windows drive or as a file URL, compared without regard to case. An entry that leads to no served
-track is left out together with what was said about it; web addresses stay.
+Windows drive or as a file URL, compared without regard to case as NTFS does. An entry that leads
+to no served track is left out together with what was said about it; web addresses stay.
 """
 
 import posixpath
@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from musefs.mount.tree.folding import fold, fold_column
 from musefs.mount.tree.placement import LeafKind, order_of
 from musefs.mount.tree.tree import Tree
 
@@ -59,13 +60,13 @@ def _line(text: str, folder: str) -> PlaylistLine:
     )
     path = path.replace("\\", "/")
     path = _DRIVE.sub("", path.lstrip("/") if _DRIVE.match(path.lstrip("/")) else path)
-    return PlaylistLine(text, posixpath.normpath(posixpath.join(folder, path)).lower())
+    return PlaylistLine(text, fold(posixpath.normpath(posixpath.join(folder, path))))
 
 
 def served_paths(tree: Tree, tracks: pl.DataFrame, targets: Iterable[str]) -> dict[str, str]:
     """Return folded path on the volume → path in the tree, for targets that are served tracks."""
     wanted = pl.Series(sorted(set(targets)), dtype=pl.String)
-    found = tracks.select("track_id", pl.col("path").str.to_lowercase()).filter(
+    found = tracks.select("track_id", fold_column(tracks["path"])).filter(
         pl.col("path").is_in(wanted.implode())
     )
     orders = {order_of(LeafKind.TRACK, track_id): path for track_id, path in found.iter_rows()}

@@ -12,6 +12,7 @@ import polars as pl
 
 from musefs.mount.companions.files import SIDECARS
 from musefs.mount.tree.components import split_column
+from musefs.mount.tree.folding import fold_column
 from musefs.mount.tree.placement import PLACEMENT_SCHEMA, LeafKind
 
 _VERSION_RANGE: Final = 1 << 62
@@ -19,7 +20,11 @@ _VERSION_RANGE: Final = 1 << 62
 
 
 def _stem(column: str) -> pl.Expr:
-    return pl.col(column).str.replace(r"\.[^./]*$", "").str.to_lowercase()
+    return _folded(pl.col(column).str.replace(r"\.[^./]*$", ""))
+
+
+def _folded(texts: pl.Expr) -> pl.Expr:
+    return texts.map_batches(fold_column, return_dtype=pl.String)
 
 
 def plan_sidecars(
@@ -37,7 +42,7 @@ def plan_sidecars(
     )
     shown = placements.filter(pl.col("kind") == int(LeafKind.TRACK)).select("identity", "path")
     shown = shown.join(homes, on="identity")
-    keyed = files.with_columns((pl.col("folder").str.to_lowercase() + _stem("name")).alias("stem"))
+    keyed = files.with_columns((_folded(pl.col("folder")) + _stem("name")).alias("stem"))
     own = keyed.join(shown.select("stem", "path"), on="stem").with_columns(
         pl.col("path").str.replace(r"\.[^./]*$", "") + "." + pl.col("extension")
     )

@@ -15,6 +15,7 @@ from musefs.mount.companions.playlists import (
     served_paths,
     write_playlist,
 )
+from musefs.mount.companions.sidecars import plan_sidecars
 from musefs.mount.naming import Naming
 from musefs.mount.plan import ExtrasPlan, NamingPlan
 from musefs.mount.tree.placement import PLACEMENT_SCHEMA, LeafKind
@@ -184,6 +185,30 @@ def test_playlists_lead_to_served_paths() -> None:
         "http://radio.example/stream",
     ]
     assert dropped == 1
+
+
+FOLDED: list[Tags] = [
+    {"@path": "/M/ΔΩΣ/Äther.flac", "artist": "A", "album": "X", "title": "one"},
+    {"@path": "/M/1\N{KELVIN SIGN}.flac", "artist": "A", "album": "X", "title": "kelvin"},
+    {"@path": "/M/1k.flac", "artist": "A", "album": "X", "title": "small k"},
+    {"@path": "/M/Straße.flac", "artist": "A", "album": "X", "title": "street"},
+]
+
+
+def test_other_case_finds_its_file_as_on_ntfs() -> None:
+    """$UpCase maps single units: any sigma is one, the Kelvin sign is no k, and ß is not ss."""
+    tracks, tags = library(*FOLDED)
+    placements = Naming.from_plan(NamingPlan(TEMPLATE)).place(tracks, tags)
+    text = "D:\\m\\Δωσ\\ÄTHER.FLAC\nδως/äther.Flac\n1K.FLAC\nstrasse.flac\nSTRAßE.flac\n"
+    lines = parse_playlist(text.encode(), "/M/")
+    found = served_paths(Tree.build(placements), tracks, [x.target for x in lines if x.target])
+    body, dropped = write_playlist(lines, found, ".")
+    assert body.decode().splitlines() == [
+        "A/X/one.flac", "A/X/one.flac", "A/X/small k.flac", "A/X/street.flac",
+    ]  # fmt: skip
+    assert dropped == 1
+    sidecars = plan_sidecars(placements, tracks, files("/m/δωσ/ÄTHER.lrc", "/M/1K.lrc"))
+    assert sidecars["path"].sort().to_list() == ["A/X/one.lrc", "A/X/small k.lrc"]
 
 
 def test_a_rewritten_playlist_is_a_leaf_whose_version_is_its_bytes() -> None:
