@@ -233,16 +233,25 @@ def test_ctrl_c_ends_within_a_second_and_leaves_the_old_index(tmp_path: Path) ->
         str(plan.out),
         str(Path(__file__).parents[1]),
     ]
+    seconds: list[float] = []
+    while len(seconds) < 3 and min(seconds, default=9) >= 1:  # others may have the processor
+        seconds.append(_interrupt(command))
+        assert plan.out.read_bytes() == before
+        assert not list(tmp_path.glob("*.building*"))
+    assert min(seconds) < 1
+
+
+def _interrupt(command: list[str]) -> float:
+    """Send a scan SIGINT in the midst of reading; return the seconds until its process is gone."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        for _ in range(40):  # requests of 1 MiB: two chunks were parsed and a third is read
+            assert process.stdout.readline() == b"reading\n"
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
-    assert process.returncode == ExitCode.INTERRUPTED
-    assert time.monotonic() - started < 5  # a second on an idle machine
-    assert plan.out.read_bytes() == before
-    assert not list(tmp_path.glob("*.building*"))
+        assert process.returncode == ExitCode.INTERRUPTED
+    return time.monotonic() - started
 
 
 def test_f2_reading_overlaps_parsing(tmp_path: Path) -> None:
