@@ -4,8 +4,10 @@ The tables are memory-mapped from a file that has no name any more: the kernel k
 what is used, and drops the rest when memory is short. One track's rows are a slice.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from musefs.index.read.cells import Cells
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +57,15 @@ class TrackRows:
 
     rows: "pa.Table"
     offsets: "npt.NDArray[np.int64]"
+    _cells: Cells = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_cells", Cells(self.rows))
+
+    def values(self, position: int, names: tuple[str, ...]) -> list[list[Any]]:
+        """Return some columns of the rows of the track at `position`; the fast way."""
+        begin, end = self.offsets[position : position + 2].tolist()
+        return self._cells.rows(begin, end, names)
 
     def of(self, position: int) -> "pa.Table":
         """Return the rows of the track at `position`, without a copy."""
@@ -88,6 +99,21 @@ class LibrarySnapshot:
     """The columns of the blocks table, by ordinal."""
     contents: "pa.Table | None"
     """One row a track, as in the contents table; NULL where nothing is known. None: not asked."""
+    _track_cells: Cells = field(init=False, repr=False, compare=False)
+    _content_cells: Cells | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_track_cells", Cells(self.tracks))
+        cells = None if self.contents is None else Cells(self.contents)
+        object.__setattr__(self, "_content_cells", cells)
+
+    def track(self, position: int, names: tuple[str, ...]) -> list[Any]:
+        """Return some columns of the track at a position; the fast way."""
+        return self._track_cells.row(position, names)
+
+    def content(self, position: int, names: tuple[str, ...]) -> list[Any] | None:
+        """Return some columns of where a track's bytes lie; None if that was not asked for."""
+        return None if self._content_cells is None else self._content_cells.row(position, names)
 
     @property
     def track_ids(self) -> "npt.NDArray[np.int64]":

@@ -92,36 +92,39 @@ def _on_volume(device: Path, volume: VolumeFacts | None) -> Originals:
     )
 
 
-def original_of(library: LibrarySnapshot, position: int, *, compares_inodes: bool) -> ContentRef:
-    """Return the reference to the original of the track at a position."""
-    track = {name: library.tracks.column(name)[position].as_py() for name in _TRACK_COLUMNS}
-    exact = track["path_bytes"]
-    path: bytes = track["path"].encode("utf-8", "surrogatepass") if exact is None else exact
-    inode: int = track["record_number"] if compares_inodes else 0
-    stamp = Stamp(track["size"], track["mtime_ns"], track["ctime_ns"], inode, track["lsn"])
-    return ContentRef(
-        path=path if path.startswith(b"/") else b"/" + path,
-        record_number=track["record_number"],
-        sequence=track["sequence"],
-        stamp=stamp,
-        **_where(library, position),
-    )
-
-
 _TRACK_COLUMNS = (
     "path", "path_bytes", "record_number", "sequence", "size", "mtime_ns", "ctime_ns", "lsn",
 )  # fmt: skip
 _CONTENT_COLUMNS = ("kind", "valid_size", "unit_clusters", "resident", "runs")
 
 
+def original_of(library: LibrarySnapshot, position: int, *, compares_inodes: bool) -> ContentRef:
+    """Return the reference to the original of the track at a position."""
+    text, exact, record, sequence, size, mtime_ns, ctime_ns, lsn = library.track(
+        position, _TRACK_COLUMNS
+    )
+    path: bytes = text.encode("utf-8", "surrogatepass") if exact is None else exact
+    return ContentRef(
+        path=path if path.startswith(b"/") else b"/" + path,
+        record_number=record,
+        sequence=sequence,
+        stamp=Stamp(size, mtime_ns, ctime_ns, record if compares_inodes else 0, lsn),
+        **_where(library, position),
+    )
+
+
 def _where(library: LibrarySnapshot, position: int) -> dict[str, Any]:
     """Return what only reading the volume itself needs."""
-    if library.contents is None:
+    content = library.content(position, _CONTENT_COLUMNS)
+    if content is None:
         return {}
-    content = {name: library.contents.column(name)[position].as_py() for name in _CONTENT_COLUMNS}
-    if content["kind"] is None:
+    kind, valid_size, unit_clusters, resident, runs = content
+    if kind is None:
         return {"kind": ContentKind.DAMAGED}
-    runs = content["runs"] or ()
-    content["kind"] = ContentKind(content["kind"])
-    content["runs"] = tuple((run["offset"], run["length"]) for run in runs)
-    return content
+    return {
+        "kind": ContentKind(kind),
+        "valid_size": valid_size,
+        "unit_clusters": unit_clusters,
+        "resident": resident,
+        "runs": tuple(runs or ()),
+    }
