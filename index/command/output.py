@@ -17,7 +17,7 @@ from typing import TextIO
 
 from musefs.index.command.common import CommonPlan, OutputFormat
 from musefs.index.command.log import one_line
-from musefs.index.errors import IndexWriteError, MusefsError
+from musefs.index.errors import IndexWriteError, MusefsError, TemplateError
 
 FORMAT_VERSION = 1
 """Version of every JSON object that a command writes."""
@@ -120,7 +120,12 @@ def write_stats(target: Path, fields: Mapping[str, Json]) -> None:
 
 def error_lines(error: MusefsError, program: str) -> Iterator[str]:
     """Yield an error as people read it: what happened, then what to do."""
-    yield f"{program}: {one_line(str(error))}"
+    if isinstance(error, TemplateError):  # its caret stands below the place, so its lines stay
+        first, *rest = (one_line(line) for line in str(error).split("\n"))
+        yield f"{program}: {first}"
+        yield from rest
+    else:
+        yield f"{program}: {one_line(str(error))}"
     if error.hint:
         yield f"  hint: {one_line(error.hint)}"
 

@@ -6,8 +6,9 @@ import logging
 
 from musefs.index.command.common import CommonPlan, LogFormat, OutputFormat, When
 from musefs.index.command.log import LineFormatter
-from musefs.index.command.output import Output, path_fields
+from musefs.index.command.output import Output, error_lines, path_fields
 from musefs.index.command.progress import LineSink, Progress, RecordingSink, format_bytes
+from musefs.index.errors import TemplateError
 
 
 class FakeClock:
@@ -88,3 +89,13 @@ def test_rows_in_each_format() -> None:
 
 def test_bytes_read_as_people_read_them() -> None:
     assert [format_bytes(n) for n in (5, 1536, 3 << 30)] == ["5 B", "1.5 KiB", "3.0 GiB"]
+
+
+def test_the_caret_of_a_template_error_stands_on_a_line_of_its_own() -> None:
+    error = TemplateError("`[` is never closed\n  $a/[$b\n     ^", hint="See the docs.")
+    assert list(error_lines(error, "musefs-mount")) == [
+        "musefs-mount: `[` is never closed",
+        "  $a/[$b",
+        "     ^",
+        "  hint: See the docs.",
+    ]
