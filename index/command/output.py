@@ -17,7 +17,7 @@ from typing import TextIO
 
 from musefs.index.command.common import CommonPlan, OutputFormat
 from musefs.index.command.log import one_line
-from musefs.index.errors import IndexWriteError, MusefsError, TemplateError
+from musefs.index.errors import IndexWriteError, MusefsError, PartitionError, TemplateError
 
 FORMAT_VERSION = 1
 """Version of every JSON object that a command writes."""
@@ -126,7 +126,11 @@ def error_lines(error: MusefsError, program: str) -> Iterator[str]:
         yield from rest
     else:
         yield f"{program}: {one_line(str(error))}"
-    if error.hint:
+    if isinstance(error, PartitionError):  # its hint is the list of partitions
+        first, *rest = (one_line(line) for line in (error.hint or "").split("\n"))
+        yield f"  hint: {first}"
+        yield from rest
+    elif error.hint:
         yield f"  hint: {one_line(error.hint)}"
 
 

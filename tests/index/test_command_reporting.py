@@ -8,7 +8,7 @@ from musefs.index.command.common import CommonPlan, LogFormat, OutputFormat, Whe
 from musefs.index.command.log import LineFormatter
 from musefs.index.command.output import Output, error_lines, path_fields
 from musefs.index.command.progress import LineSink, Progress, RecordingSink, format_bytes
-from musefs.index.errors import TemplateError
+from musefs.index.errors import PartitionError, TemplateError
 
 
 class FakeClock:
@@ -99,3 +99,10 @@ def test_the_caret_of_a_template_error_stands_on_a_line_of_its_own() -> None:
         "     ^",
         "  hint: See the docs.",
     ]
+
+
+def test_the_partitions_to_choose_from_are_listed_a_line_each() -> None:
+    error = PartitionError("2 partitions", hint="Choose one:\n  1: NTFS\n  2: bad\x1b[31m")
+    lines = list(error_lines(error, "musefs-scan"))
+    assert lines[1:3] == ["  hint: Choose one:", "  1: NTFS"]
+    assert "\x1b" not in lines[3]
