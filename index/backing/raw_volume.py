@@ -25,8 +25,12 @@ from musefs.index.errors import (
     BackingMissingError,
     BackingReadError,
     ContentRefusedError,
+    VolumeError,
     VolumeNotFoundError,
 )
+
+BOOT_BYTES = 512
+"""What of the boot sector is looked at, whatever the sector size."""
 
 REFUSALS = {
     ContentKind.ENCRYPTED: "it is encrypted (EFS)",
@@ -95,6 +99,31 @@ class FileSource:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def check_same_volume(source: Source, geometry: Geometry, serial: str | None, name: Path) -> None:
+    """Refuse a device or image that is not the volume of the index, before anything is served.
+
+    A damaged boot sector is no reason: the scan may have used its copy. Then the first file record
+    has to be where the index says.
+    """
+    boot = source.read_at(geometry.partition_offset, BOOT_BYTES)
+    if boot[3:11] == b"NTFS    ":
+        found = f"{int.from_bytes(boot[0x48:0x50], 'little'):016X}"
+        if serial is None or serial.upper() == found:
+            return
+        raise VolumeError(
+            f"this is another volume: its serial number is {found}, that of the index {serial}",
+            path=name,
+            hint="Give the device or image that was scanned, or scan this one.",
+        )
+    first = geometry.mft_runs[0][0] if geometry.mft_runs else 0
+    if source.read_at(geometry.partition_offset + first, 4) != b"FILE":
+        raise VolumeError(
+            "the volume of the index is not here",
+            path=name,
+            hint="Give the device or image that was scanned, or --root with the mounted folder.",
+        )
 
 
 class VolumeBacking:

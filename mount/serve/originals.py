@@ -8,7 +8,12 @@ from typing import Any
 
 from musefs.index.backing.content import ContentKind, ContentRef, Stamp
 from musefs.index.backing.mounted import MountedBacking
-from musefs.index.backing.raw_volume import FileSource, Geometry, VolumeBacking
+from musefs.index.backing.raw_volume import (
+    FileSource,
+    Geometry,
+    VolumeBacking,
+    check_same_volume,
+)
 from musefs.index.errors import UsageError
 from musefs.index.read.snapshot import LibrarySnapshot, VolumeFacts
 from musefs.mount.plan import BackingPlan
@@ -83,7 +88,9 @@ def _on_volume(device: Path, volume: VolumeFacts | None) -> Originals:
         bytes_per_record=volume.bytes_per_record,
         mft_runs=volume.mft_runs,
     )
-    backing = VolumeBacking(FileSource(device), geometry)
+    source = FileSource(device)
+    check_same_volume(source, geometry, volume.serial, device)
+    backing = VolumeBacking(source, geometry)
     return Originals(
         root=None,
         opener=lambda _: WaitingOpener(backing),

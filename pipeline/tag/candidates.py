@@ -39,13 +39,14 @@ JOIN names n ON n.entry_id = e.entry_id AND n.ordinal = 0
 JOIN directories d ON d.record_number = n.parent_record AND d.sequence = n.parent_sequence
 LEFT JOIN contents c ON c.entry_id = e.entry_id
 WHERE e.in_use AND NOT e.is_directory AND d.path_state = 'ok'
+  AND e.reparse_target IS NULL AND (e.size IS NOT NULL OR e.state <> 'ok')
   AND list_contains($extensions, lower(regexp_extract(n.name, '.\\.([^.]*)$', 1)))
   AND NOT (starts_with(lower(d.path), '/$recycle.bin/') OR starts_with(d.path, '/$Extend/')
     OR starts_with(lower(d.path), '/system volume information/') OR starts_with(n.name, '._'))
 ORDER BY c.first_byte NULLS LAST, e.record_number
 """
 """Left out are places of deleted files and of the system itself, and the `._` forks that a Mac
-leaves beside each file: they have the names of music and are none."""
+leaves beside each file, and links, pipes and sockets: they have the names of music and are none."""
 
 
 def audio_candidates(con: "duckdb.DuckDBPyConnection") -> pl.DataFrame:

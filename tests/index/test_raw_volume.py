@@ -13,13 +13,20 @@ from hypothesis import strategies as st
 from musefs.index.backing.content import ContentKind, ContentRef, Stamp
 from musefs.index.backing.file_record import filetime_to_ns, read_current
 from musefs.index.backing.lznt1 import CorruptCompressionError, decompress
-from musefs.index.backing.raw_volume import REFUSALS, FileSource, Geometry, VolumeBacking
+from musefs.index.backing.raw_volume import (
+    REFUSALS,
+    FileSource,
+    Geometry,
+    VolumeBacking,
+    check_same_volume,
+)
 from musefs.index.backing.run_content import HOLE, RunMap
 from musefs.index.errors import (
     BackingChangedError,
     BackingMissingError,
     BackingReadError,
     ContentRefusedError,
+    VolumeError,
     VolumeNotFoundError,
 )
 
@@ -213,6 +220,26 @@ def test_pieces_cover_exactly_the_asked_range(lengths: list[int], offset: int, s
     image = bytes(n % 251 for n in range(position))
     mapped = RunMap(tuple(runs), lambda start, count: image[start : start + count])
     assert mapped.read(offset, size) == image[offset : offset + size]
+
+
+def test_only_the_volume_of_the_index_is_taken() -> None:
+    image = Image(size=5)
+    geometry = Geometry(0, CLUSTER, 1024, ((CLUSTER, 8 * CLUSTER),))
+    image.data[3:11] = b"NTFS    "
+    image.data[0x48:0x50] = bytes.fromhex("efcdab8967452301")
+    check_same_volume(image, geometry, "0123456789ABCDEF", Path("v.img"))
+    with pytest.raises(VolumeError, match="another volume") as caught:
+        check_same_volume(image, geometry, "FFFF456789ABCDEF", Path("v.img"))
+    assert caught.value.path == "v.img"
+
+
+def test_a_damaged_boot_sector_is_no_reason_but_no_file_records_are() -> None:
+    image = Image(size=5)
+    geometry = Geometry(0, CLUSTER, 1024, ((CLUSTER, 8 * CLUSTER),))
+    with pytest.raises(VolumeError, match="not here"):
+        check_same_volume(image, geometry, None, Path("v.img"))
+    image.data[CLUSTER : CLUSTER + 4] = b"FILE"
+    check_same_volume(image, geometry, None, Path("v.img"))
 
 
 def test_a_missing_device_is_named(tmp_path: Path) -> None:

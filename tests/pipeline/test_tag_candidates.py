@@ -74,6 +74,8 @@ def test_names_choose_and_places_order(con: duckdb.DuckDBPyConnection) -> None:
     add_entry(con, 47, "deleted.mp3", in_use=False)
     add_entry(con, 48, "$R1234.mp3", parent=6)
     add_entry(con, 49, "orphan.mp3", parent=7)
+    add_entry(con, 50, "link.mp3", reparse_target="early.mp3")
+    add_entry(con, 51, "pipe.mp3", size=None)
     frame = audio_candidates(con)
     assert frame["path"].to_list() == ["/early.mp3", "/late.FLAC", "/nowhere.Opus"]
     assert dict(frame.schema) == CANDIDATE_COLUMNS
