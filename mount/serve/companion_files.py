@@ -132,7 +132,7 @@ class CompanionFiles:
         position = self.snapshot.position(track_id)
         if position is None:
             raise MediaFormatError(f"the track {track_id} of a cover is gone")
-        ordinals = self.snapshot.art.of(position).column("ordinal").to_pylist()
+        (ordinals,) = self.snapshot.art.values(position, ("ordinal",))
         source = track_source(self.snapshot, position)
         picture = source.pictures[ordinals.index(ordinal)]
         original = original_of(self.snapshot, position, compares_inodes=self.compares_inodes)
