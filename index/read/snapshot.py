@@ -101,11 +101,14 @@ class LibrarySnapshot:
     """One row a track, as in the contents table; NULL where nothing is known. None: not asked."""
     _track_cells: Cells = field(init=False, repr=False, compare=False)
     _content_cells: Cells | None = field(init=False, repr=False, compare=False)
+    _track_ids: "npt.NDArray[np.int64]" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_track_cells", Cells(self.tracks))
         cells = None if self.contents is None else Cells(self.contents)
         object.__setattr__(self, "_content_cells", cells)
+        # once: joining the batches copies the column
+        object.__setattr__(self, "_track_ids", self.tracks.column("track_id").to_numpy())
 
     def track(self, position: int, names: tuple[str, ...]) -> list[Any]:
         """Return some columns of the track at a position; the fast way."""
@@ -118,7 +121,7 @@ class LibrarySnapshot:
     @property
     def track_ids(self) -> "npt.NDArray[np.int64]":
         """The track_id of each position."""
-        return self.tracks.column("track_id").to_numpy()
+        return self._track_ids
 
     def position(self, track_id: int) -> int | None:
         """Return the position of a track; None if it is not here."""
