@@ -126,12 +126,19 @@ def fresh_tally() -> Generator[Tally]:
         _current = previous
 
 
-def degrade(counter: Counter, message: str, *args: object, amount: int = 1) -> None:
+def degrade(
+    counter: Counter,
+    message: str,
+    *args: object,
+    amount: int = 1,
+    level: int = logging.WARNING,
+) -> None:
     """Count a fallback and say so; the only way to do either.
 
     `message` and `args` are in logging's form. After LOGGED_PER_COUNTER lines a counter goes on
     counting and logs at debug level only: a disk with a million bad records must not fill a log.
+    `level` is lower where nothing is wrong for the user.
     """
     total = _current.add(counter, amount)
-    level = logging.WARNING if total - amount < LOGGED_PER_COUNTER else logging.DEBUG
+    level = level if total - amount < LOGGED_PER_COUNTER else logging.DEBUG
     _log.log(level, f"{message} [{counter.value}]", *args, extra={"counter": counter.value})

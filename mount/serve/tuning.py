@@ -5,6 +5,7 @@ may, the kernel's defaults stay, counted.
 """
 
 import gc
+import logging
 import os
 import resource
 import sys
@@ -68,6 +69,7 @@ def tune_kernel(mountpoint: Path, kernel: KernelPlan) -> None:
             "the kernel's defaults stay for %s: no permission, or fusectl is not mounted",
             ", ".join(refused),
             amount=len(refused),
+            level=logging.INFO,  # all is served all the same, and right
         )
 
 
