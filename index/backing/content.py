@@ -7,7 +7,7 @@ kept. Both check the stamp when a content is opened; nobody here follows a chang
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 
 class ContentKind(StrEnum):
@@ -23,12 +23,12 @@ class ContentKind(StrEnum):
     DAMAGED = "damaged"
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What must still hold for the bytes of an original to be those that were scanned.
 
     On a mounted path all but `lsn` are compared (a ctime or inode of 0 was not known at the scan
     and is not compared); on a raw volume the record's sequence, `lsn` and size.
+    A tuple, because a mount makes one at every open.
     """
 
     size: int

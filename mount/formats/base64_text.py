@@ -34,6 +34,11 @@ class Base64Text:
         """What the content keeps."""
         return self.content.generated_bytes
 
+    @property
+    def is_light(self) -> bool:
+        """As light as the content."""
+        return self.content.is_light
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Encode the groups that the range touches."""
         first = offset // 4

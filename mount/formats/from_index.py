@@ -25,10 +25,15 @@ _ART_COLUMNS = (
 )  # fmt: skip
 
 _PICTURE_COLUMNS = (
-    "spans", "encoding", "art_hash", "length", "picture_type", "mime", "description", "width",
-    "height", "depth", "colors", "skip",
+    "length", "spans", "picture_type", "mime", "description", "width", "height", "depth",
+    "colors", "encoding", "skip", "art_hash",
 )  # fmt: skip
-"""From the fourth on they are fields of Picture."""
+"""All but the last are the fields of Picture, in their order."""
+
+# looked up in a dictionary: calling an enumeration with its value takes ten times as long
+_FORMATS = {member.value: member for member in AudioFormat}
+_KINDS = {member.value: member for member in BlockKind}
+_ENCODINGS = {member.value: member for member in Encoding}
 
 
 def size_columns(library: LibrarySnapshot) -> LibraryColumns:
@@ -46,7 +51,7 @@ def track_source(library: LibrarySnapshot, position: int) -> TrackSource:
     path, kind, size, synthesised, offset, length = library.track(position, _SOURCE_COLUMNS)
     return TrackSource(
         path=path,
-        format=AudioFormat(kind),
+        format=_FORMATS[kind],
         audio=Span(offset, length),
         size=size,
         tags=tuple(_grouped(*library.tags.values(position, ("key", "value")))),
@@ -71,15 +76,14 @@ def _grouped(keys: list[str], values: list[str]) -> Iterator[tuple[str, tuple[st
 
 def _blocks(columns: list[list[Any]]) -> Iterator[Block]:
     for kind, key, length, spans, encoding, body in zip(*columns, strict=True):
-        yield Block(BlockKind(kind), key, length, _spans(spans), Encoding(encoding), body)
+        yield Block(_KINDS[kind], key, length, _spans(spans), _ENCODINGS[encoding], body)
 
 
 def _pictures(columns: list[list[Any]]) -> Iterator[ServedPicture]:
-    for spans, encoding, art_hash, *facts in zip(*columns, strict=True):
-        named = dict(zip(_PICTURE_COLUMNS[3:], facts, strict=True))
-        picture = Picture(spans=_spans(spans), encoding=Encoding(encoding), **named)
+    for length, spans, *facts, encoding, skip, art_hash in zip(*columns, strict=True):
+        picture = Picture._make((length, _spans(spans), *facts, _ENCODINGS[encoding], skip))
         yield ServedPicture(picture, art_hash)
 
 
-def _spans(spans: tuple[tuple[int, int], ...] | None) -> tuple[Span, ...]:
-    return tuple(Span(offset, length) for offset, length in spans or ())
+def _spans(spans: tuple[tuple[int, int], ...]) -> tuple[Span, ...]:
+    return tuple([Span(offset, length) for offset, length in spans])

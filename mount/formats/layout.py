@@ -40,6 +40,11 @@ class Layout:
         """Ranges of the original that reading the whole file reads."""
         return tuple(span for segment in self.segments for span in segment.originals)
 
+    @property
+    def is_light(self) -> bool:
+        """Whether all of it is: see `Segment.is_light`."""
+        return all(segment.is_light for segment in self.segments)
+
 
 class Piece(NamedTuple):
     """A part of a read: `length` bytes at `offset` of `segment`, for `destination` on."""
@@ -56,21 +61,30 @@ def make_layout(segments: Iterable[Segment], original_size: int) -> Layout:
     Raises MediaFormatError for a range outside of the original or a size no file can have.
     """
     joined = _joined(segments)
-    total = 0
+    total = held_bytes = 0
+    uses_art = False
     starts: list[int] = []
     for segment in joined:
         starts.append(total)
-        total += segment.length
+        length = segment.length
+        if type(segment) is OriginalRange:  # what nearly all are, checked without a detour
+            _check_range(segment.offset, length, original_size)
+        elif type(segment) is Generated:
+            held_bytes += length
+        else:
+            _check_segment(segment, original_size)
+            held_bytes += segment.held_bytes
+            uses_art = uses_art or segment.uses_art
+        total += length
     if total > LARGEST_FILE_BYTES:
         raise MediaFormatError(f"the served file would have {total} bytes")
-    _check_ranges(joined, original_size)
     return Layout(
         segments=tuple(joined),
         starts=tuple(starts),
         size=total,
         is_plain=_is_plain(joined, original_size),
-        uses_art=any(segment.uses_art for segment in joined),
-        generated_bytes=sum(segment.held_bytes for segment in joined),
+        uses_art=uses_art,
+        generated_bytes=held_bytes,
     )
 
 
@@ -163,19 +177,21 @@ def _flush(run: list[bytes], joined: list[Segment]) -> None:
         joined.append(Generated(data))
 
 
-def _check_ranges(segments: list[Segment], original_size: int) -> None:
-    for segment in segments:
-        if segment.length <= 0:
-            raise MediaFormatError(f"a segment of {segment.length} bytes")
-        for span in segment.originals:
-            if span.offset < 0 or span.length < 0 or span.offset + span.length > original_size:
-                raise MediaFormatError(
-                    f"bytes {span.offset}+{span.length} lie outside of the original, "
-                    f"which has {original_size}"
-                )
+def _check_segment(segment: Segment, original_size: int) -> None:
+    if segment.length <= 0:
+        raise MediaFormatError(f"a segment of {segment.length} bytes")
+    for span in segment.originals:
+        _check_range(span.offset, span.length, original_size)
+
+
+def _check_range(offset: int, length: int, original_size: int) -> None:
+    if offset < 0 or length < 0 or offset + length > original_size:
+        raise MediaFormatError(
+            f"bytes {offset}+{length} lie outside of the original, which has {original_size}"
+        )
 
 
 def _is_plain(segments: list[Segment], original_size: int) -> bool:
     if not segments:
         return original_size == 0
-    return segments == [OriginalRange(0, original_size)]
+    return len(segments) == 1 and segments[0] == OriginalRange(0, original_size)

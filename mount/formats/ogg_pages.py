@@ -25,6 +25,7 @@ from musefs.index.media.ogg_page import (
 )
 from musefs.mount.formats.layout import Layout, read_layout
 from musefs.mount.formats.reading import ReadContext, read_exactly
+from musefs.mount.formats.segments import RangeOfOriginal
 
 LACING_PER_PAGE = 255
 _LARGEST_PAGE_BYTES = LARGEST_HEADER_BYTES + LARGEST_BODY_BYTES
@@ -70,6 +71,11 @@ class PacketPages:
     def held_bytes(self) -> int:
         """What the packets keep, and the lacing."""
         return self.payload.generated_bytes + len(self.lacing)
+
+    @property
+    def is_light(self) -> bool:
+        """As light as the packets."""
+        return self.payload.is_light
 
     @property
     def page_count(self) -> int:
@@ -123,7 +129,7 @@ def packet_pages(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RenumberedPages:
+class RenumberedPages(RangeOfOriginal):
     """The audio pages of the original, each page number moved by `delta`.
 
     A page is what begins with `OggS` and is followed by the next page of our stream, or else has
@@ -135,21 +141,6 @@ class RenumberedPages:
     length: int
     serial: int
     delta: int
-
-    @property
-    def originals(self) -> tuple[Span, ...]:
-        """The region of the original."""
-        return (Span(self.offset, self.length),)
-
-    @property
-    def uses_art(self) -> bool:
-        """No picture."""
-        return False
-
-    @property
-    def held_bytes(self) -> int:
-        """Nothing."""
-        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read the pages that the range touches and give them their new numbers."""

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from musefs.index.backing.content import Content
@@ -16,6 +17,9 @@ from musefs.index.media.facts import Span
 
 DECODED_CACHE_BYTES = 64 << 20
 """Default budget for decoded pictures and Ogg headers: a few dozen covers at reading time."""
+
+LARGEST_GAPS_BYTES = 64 << 10
+"""Bytes read for nothing to save reads: about what one more read of cached pages costs."""
 
 
 class ArtProvider(Protocol):
@@ -129,16 +133,36 @@ def read_exactly(original: Content, offset: int, length: int) -> bytes:
 
 
 def read_spans(original: Content, spans: tuple[Span, ...], offset: int, length: int) -> bytes:
-    """Read part of the bytes that `spans` are in order."""
-    parts: list[bytes] = []
-    for span in spans:
-        if offset < span.length and length > 0:
-            take = min(span.length - offset, length)
-            parts.append(read_exactly(original, span.offset + offset, take))
+    """Read part of the bytes that `spans` are in order.
+
+    Neighbours with little between them, such as a packet's parts between the headers of Ogg pages,
+    are fetched together: a read costs more than some bytes too many.
+    """
+    touched: list[tuple[int, int]] = []
+    for begin, span_length in spans:
+        if offset < span_length:
+            take = min(span_length - offset, length)
+            touched.append((begin + offset, take))
             length -= take
             offset = 0
+            if length <= 0:
+                break
         else:
-            offset = max(0, offset - span.length)
+            offset -= span_length
     if length > 0:
         raise BackingChangedError(f"{length} bytes lie outside of the known ranges")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(touched) == 1:
+        return read_exactly(original, *touched[0])
+    return _read_together(original, touched)
+
+
+def _read_together(original: Content, ranges: list[tuple[int, int]]) -> bytes:
+    """Read ranges, in one go where they ascend with small gaps."""
+    wanted = sum(length for _, length in ranges)
+    start = ranges[0][0]
+    extent = sum(ranges[-1]) - start
+    ascends = all(sum(one) <= following[0] for one, following in pairwise(ranges))
+    if not ascends or extent > wanted + LARGEST_GAPS_BYTES:
+        return b"".join([read_exactly(original, *one) for one in ranges])
+    data = memoryview(read_exactly(original, start, extent))
+    return b"".join([data[begin - start : begin - start + length] for begin, length in ranges])

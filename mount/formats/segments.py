@@ -48,9 +48,45 @@ class Segment(Protocol):
         """Bytes of the served file that it keeps in memory, for the budget of a cache."""
         ...
 
+    @property
+    def is_light(self) -> bool:
+        """Whether a part costs about what it is long, and waits for nothing but the original.
+
+        Then it may be read on the loop where the original is in memory.
+        """
+        ...
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Return exactly `length` bytes from `offset`, both within the segment."""
         ...
+
+
+class RangeOfOriginal:
+    """What all segments have in common that are one range of the original, changed or not."""
+
+    __slots__ = ()
+    offset: int
+    length: int
+
+    @property
+    def originals(self) -> tuple[Span, ...]:
+        """The range itself."""
+        return (Span(self.offset, self.length),)
+
+    @property
+    def uses_art(self) -> bool:
+        """No picture that was added."""
+        return False
+
+    @property
+    def held_bytes(self) -> int:
+        """Nothing."""
+        return 0
+
+    @property
+    def is_light(self) -> bool:
+        """It is."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +115,11 @@ class Generated:
         """All of it."""
         return len(self.data)
 
+    @property
+    def is_light(self) -> bool:
+        """It is."""
+        return True
+
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Return a part of the bytes."""
         del context
@@ -86,26 +127,11 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
-class OriginalRange:
+class OriginalRange(RangeOfOriginal):
     """A range of the original, byte for byte; readers may fetch it straight into their buffer."""
 
     offset: int
     length: int
-
-    @property
-    def originals(self) -> tuple[Span, ...]:
-        """The range itself."""
-        return (Span(self.offset, self.length),)
-
-    @property
-    def uses_art(self) -> bool:
-        """No picture that was added."""
-        return False
-
-    @property
-    def held_bytes(self) -> int:
-        """Nothing."""
-        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read from the original."""
@@ -133,6 +159,11 @@ class StoredArt:
     def held_bytes(self) -> int:
         """Nothing."""
         return 0
+
+    @property
+    def is_light(self) -> bool:
+        """No: its pages may have to come from a disk that the original knows nothing of."""
+        return False
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read from the provider."""
@@ -169,6 +200,11 @@ class Encoded:
     def held_bytes(self) -> int:
         """Nothing."""
         return 0
+
+    @property
+    def is_light(self) -> bool:
+        """Only where a part can be decoded alone."""
+        return self.encoding in (Encoding.RAW, Encoding.BASE64)
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Decode; base64 only where asked, the other encodings once as a whole."""
@@ -207,7 +243,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ShiftedOffsets:
+class ShiftedOffsets(RangeOfOriginal):
     """Big-endian chunk offsets of an MP4 table, each moved by `delta`."""
 
     offset: int
@@ -215,21 +251,6 @@ class ShiftedOffsets:
     width: int
     """Bytes of an entry: 4 in stco, 8 in co64."""
     delta: int
-
-    @property
-    def originals(self) -> tuple[Span, ...]:
-        """The table's entries."""
-        return (Span(self.offset, self.length),)
-
-    @property
-    def uses_art(self) -> bool:
-        """No picture."""
-        return False
-
-    @property
-    def held_bytes(self) -> int:
-        """Nothing."""
-        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Shift the entries that the range touches."""
@@ -252,28 +273,13 @@ class ShiftedOffsets:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Patched:
+class Patched(RangeOfOriginal):
     """A range of the original in which a few bytes are replaced."""
 
     offset: int
     length: int
     patches: tuple[tuple[int, bytes], ...]
     """(position within the segment, new bytes), in order, not overlapping."""
-
-    @property
-    def originals(self) -> tuple[Span, ...]:
-        """The range itself."""
-        return (Span(self.offset, self.length),)
-
-    @property
-    def uses_art(self) -> bool:
-        """No picture."""
-        return False
-
-    @property
-    def held_bytes(self) -> int:
-        """Nothing."""
-        return 0
 
     def read(self, offset: int, length: int, context: ReadContext) -> bytes:
         """Read and put the new bytes in."""

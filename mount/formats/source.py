@@ -59,6 +59,8 @@ def _carried(
 ) -> tuple[Segment, ...]:
     if length == 0:
         return ()
+    if encoding is Encoding.RAW and skip == 0 and len(spans) == 1 and spans[0].length == length:
+        return (OriginalRange(spans[0].offset, length),)
     if encoding is Encoding.RAW and skip == 0 and sum(span.length for span in spans) == length:
         return tuple(OriginalRange(span.offset, span.length) for span in spans if span.length)
     return (Encoded(spans, encoding, skip, length),)

@@ -5,6 +5,7 @@ The vendor says who wrote the comment, which is musefs, not the encoder of the a
 """
 
 import re
+from functools import lru_cache
 
 import polars as pl
 
@@ -24,12 +25,12 @@ def comment_body(source: TrackSource, extra_entries: int = 0) -> bytes:
     """Return the comment of a track, its count already including `extra_entries` to follow."""
     entries: list[bytes] = []
     for key, values in source.tags:
-        if not _is_field_name(key):
+        start = _entry_start(key)
+        if start is None:
             _drop(source, key, len(values))
             continue
-        name = vorbis_field(key)
         for value in values:
-            entry = f"{name}={value}".encode()
+            entry = start + value.encode()
             entries.append(len(entry).to_bytes(4, "little") + entry)
     return b"".join(
         (
@@ -39,6 +40,12 @@ def comment_body(source: TrackSource, extra_entries: int = 0) -> bytes:
             *entries,
         )
     )
+
+
+@lru_cache(4096)  # a library has some dozens of keys
+def _entry_start(key: str) -> bytes | None:
+    """Return what stands before each value of a key; None for what cannot be a field's name."""
+    return f"{vorbis_field(key)}=".encode() if _is_field_name(key) else None
 
 
 def comment_lengths(columns: LibraryColumns) -> pl.LazyFrame:

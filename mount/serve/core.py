@@ -18,7 +18,7 @@ from musefs.index.backing.content import ContentRef
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import BackingChangedError, BackingMissingError
 from musefs.mount.formats.layout import make_layout
-from musefs.mount.formats.reading import ArtProvider, DecodedCache, NoArt, ReadContext
+from musefs.mount.formats.reading import ArtProvider, DecodedCache, NoArt
 from musefs.mount.formats.segments import Generated
 from musefs.mount.serve.devices import Devices, ReadPath
 from musefs.mount.serve.directory_handles import WITHOUT_LISTING, DirectoryTable, Listing
@@ -52,6 +52,10 @@ RETIRED_STATES: Final = 256
 
 OPENING_LANE: Final = 0
 """All opens that must wait share a lane, so that a stalled disk never takes every thread."""
+
+
+NOTHING: Final = (NO_CONTENT, None, ReadPath.INLINE)
+"""What stands for the original of a file that has none."""
 
 
 class Entry(NamedTuple):
@@ -103,8 +107,7 @@ class Core:
         self.layouts = LayoutCache(limits.header_budget_bytes)
         self.budget = Budget(limits.read_ahead_budget_bytes)
         self.decoded = DecodedCache()
-        self.reader = Reader(self.devices)
-        self.art: ArtProvider = NoArt() if art is None else art
+        self.reader = Reader(self.devices, NoArt() if art is None else art, self.decoded)
         self.free_bytes = FREE_IF_UNKNOWN_BYTES
         self.started_ns = time.time_ns()
         self.metrics_text: Callable[[], str] | None = None
@@ -363,22 +366,13 @@ class Core:
         return served
 
     def _store(self, attributes: Attributes, served: Served, original: Original | None) -> int:
-        content = NO_CONTENT if original is None else original.content
+        content, stamp, path = NOTHING if original is None else original
         descriptor = -1 if content.descriptor is None else content.descriptor
-        path = ReadPath.INLINE if original is None else original.read_path
         stream = None
         if original is not None and (path is ReadPath.THREAD or descriptor < 0):
             stream = Stream(content, self.budget, self.prefetcher)
         file = OpenFile(
-            attributes=attributes,
-            layout=served.layout,
-            content=content,
-            stamp=None if original is None else original.stamp,
-            descriptor=descriptor,
-            read_path=path,
-            context=ReadContext(stream or content, self.art, self.decoded),
-            stream=stream,
-            name="" if served.original is None else os.fsdecode(served.original.path),
+            attributes, served.layout, content, stamp, descriptor, path, stream, served.original
         )
         try:
             return self.handles.add(file)

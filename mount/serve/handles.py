@@ -7,13 +7,14 @@ that runs in a thread holds one, so a release never closes what a read still use
 """
 
 import errno
+import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from musefs.index.backing.content import Content, Stamp
+from musefs.index.backing.content import Content, ContentRef, Stamp
 from musefs.mount.formats.layout import Layout
-from musefs.mount.formats.reading import ReadContext
+from musefs.mount.formats.reading import PageMemo
 from musefs.mount.serve.devices import ReadPath
 from musefs.mount.serve.generation import Attributes
 from musefs.mount.serve.read_ahead import Stream
@@ -37,13 +38,29 @@ class OpenFile:
     descriptor: int
     """The original's, or -1."""
     read_path: ReadPath
-    context: ReadContext
     stream: Stream | None
-    name: str
-    """The original's path, for messages."""
+    original: ContentRef | None
     number: int = 0
-    references: int = field(default=1)
+    references: int = 1
     """The handle itself, and one for each read in a thread."""
+    pages: PageMemo | None = None
+    """Made by the first read that needs one: most files are opened for a plain range."""
+
+    @property
+    def name(self) -> str:
+        """The original's path, for messages."""
+        return "" if self.original is None else os.fsdecode(self.original.path)
+
+    @property
+    def source(self) -> Content:
+        """What reads that may wait read from."""
+        return self.content if self.stream is None else self.stream
+
+    def page_memo(self) -> PageMemo:
+        """Return where readers of this file stopped."""
+        if self.pages is None:
+            self.pages = PageMemo()
+        return self.pages
 
 
 class HandleTable:
