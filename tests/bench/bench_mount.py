@@ -108,22 +108,33 @@ def drop_caches(mountpoint: Path) -> None:
     subprocess.run(["mount", "-i", "-o", "remount", str(mountpoint)], check=False)
 
 
-@contextmanager
-def c_loop(directory: Path, original: Path) -> Iterator[Path | None]:
-    """Mount the C baseline; None, with a word why, where it cannot be built."""
+def build_c_loop(directory: Path) -> Path | None:
+    """Build the C baseline; None, with a word why, where it cannot be built."""
+    program = directory / "c_loop"
+    if program.exists():
+        return program
     compiler = shutil.which("gcc") or shutil.which("cc")
-    program, mountpoint = directory / "c_loop", directory / "c"
     flags = subprocess.run(
         ["pkg-config", "--cflags", "--libs", "fuse3"], capture_output=True, text=True, check=False
     )
     if compiler is None or flags.returncode != 0:
         sys.stdout.write("c_loop: left out, no compiler or no libfuse headers\n")
-        yield None
-        return
+        return None
     build = [compiler, "-O2", "-w", str(HERE / "c_loop.c"), "-o", str(program)]
     subprocess.run([*build, *flags.stdout.split()], check=True)
-    mountpoint.mkdir()
-    process = subprocess.Popen([program, original, mountpoint])
+    return program
+
+
+@contextmanager
+def c_loop(directory: Path, original: Path, spin_us: int = 0) -> Iterator[Path | None]:
+    """Mount the C baseline on a file or a folder; None where it cannot be built."""
+    program, mountpoint = build_c_loop(directory), directory / "c"
+    if program is None:
+        yield None
+        return
+    mountpoint.mkdir(exist_ok=True)
+    spin = [str(spin_us)] if spin_us else []
+    process = subprocess.Popen([program, original, mountpoint, *spin])
     try:
         for _ in range(200):
             if os.path.ismount(mountpoint):

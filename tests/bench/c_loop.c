@@ -1,85 +1,157 @@
-/* The baseline of bench_mount.py: one file served by plain C and libfuse's own loop.
-   usage: c_loop BACKING MOUNTPOINT; lookups, attributes, open, pread and reply, nothing else. */
+/* The baseline of the mount's benchmarks: a file, or a folder, served by plain C.
+   usage: c_loop BACKING MOUNTPOINT [SPIN_US]
+   Lookups, attributes, open, pread and reply, nothing else. A file appears as `file`, and each
+   `stat` of it is asked; names of a folder are remembered by the kernel, as ours are. The loop is
+   libfuse's own, or, with SPIN_US, one that looks that long for a request before it sleeps. */
 #define FUSE_USE_VERSION 35
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-static int backing;
+struct node {
+    char path[4096]; /* below the folder; "." for its root */
+};
+
+static int backing, is_folder;
+static struct node root = {"."};
 static char buffer[1 << 20];
+
+static const char *path_of(fuse_ino_t inode)
+{
+    return inode == 1 ? root.path : ((struct node *)inode)->path;
+}
+
+static double timeout(void)
+{
+    return is_folder ? 300.0 : 0.0;
+}
 
 static int fill(fuse_ino_t inode, struct stat *st)
 {
     memset(st, 0, sizeof *st);
-    st->st_ino = inode;
-    if (inode == 1) {
+    if (is_folder) {
+        if (fstatat(backing, path_of(inode), st, AT_SYMLINK_NOFOLLOW))
+            return errno;
+    } else if (inode == 1) {
         st->st_mode = S_IFDIR | 0555;
         st->st_nlink = 2;
     } else {
         if (fstat(backing, st))
             return errno;
-        st->st_ino = inode;
         st->st_mode = S_IFREG | 0444;
     }
+    st->st_ino = inode;
     return 0;
 }
 
 static void do_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct fuse_entry_param entry = {0};
-    if (parent != 1 || strcmp(name, "file")) {
-        fuse_reply_err(req, ENOENT);
-        return;
-    }
+    int failed = ENOENT;
     entry.ino = 2;
-    entry.attr_timeout = entry.entry_timeout = 0.0;
-    fill(2, &entry.attr);
-    fuse_reply_entry(req, &entry);
+    if (is_folder) {
+        struct node *node = malloc(sizeof *node);
+        snprintf(node->path, sizeof node->path, "%s/%s", path_of(parent), name);
+        entry.ino = (fuse_ino_t)node; /* for the life of the benchmark */
+    }
+    if (is_folder || (parent == 1 && !strcmp(name, "file")))
+        failed = fill(entry.ino, &entry.attr);
+    entry.attr_timeout = entry.entry_timeout = timeout();
+    if (failed)
+        fuse_reply_err(req, failed);
+    else
+        fuse_reply_entry(req, &entry);
 }
 
 static void do_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
     struct stat st;
-    fill(inode, &st);
-    fuse_reply_attr(req, &st, 0.0);
+    if (fill(inode, &st))
+        fuse_reply_err(req, EIO);
+    else
+        fuse_reply_attr(req, &st, timeout());
 }
 
 static void do_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
-    fi->keep_cache = 0;
-    fuse_reply_open(req, fi);
+    fi->fh = is_folder ? openat(backing, path_of(inode), O_RDONLY | O_CLOEXEC) : backing;
+    fi->keep_cache = is_folder;
+    fi->noflush = 1;
+    if ((int)fi->fh < 0)
+        fuse_reply_err(req, errno);
+    else
+        fuse_reply_open(req, fi);
 }
 
 static void do_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t off,
                     struct fuse_file_info *fi)
 {
-    ssize_t got = pread(backing, buffer, size, off);
+    ssize_t got = pread(fi->fh, buffer, size, off);
     if (got < 0)
         fuse_reply_err(req, errno);
     else
         fuse_reply_buf(req, buffer, got);
 }
 
+static void do_release(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
+{
+    if (is_folder)
+        close(fi->fh);
+    fuse_reply_err(req, 0);
+}
+
 static const struct fuse_lowlevel_ops operations = {
     .lookup = do_lookup, .getattr = do_getattr, .open = do_open, .read = do_read,
+    .release = do_release,
 };
+
+static long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+static int spinning_loop(struct fuse_session *session, long spin_ns)
+{
+    struct fuse_buf request = {.mem = NULL};
+    struct pollfd readable = {.fd = fuse_session_fd(session), .events = POLLIN};
+    while (!fuse_session_exited(session)) {
+        long end = now_ns() + spin_ns;
+        while (poll(&readable, 1, 0) == 0 && now_ns() < end)
+            ;
+        int got = fuse_session_receive_buf(session, &request); /* sleeps if there is none */
+        if (got == -EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        fuse_session_process_buf(session, &request);
+    }
+    return 0;
+}
 
 int main(int argc, char **argv)
 {
     char *words[] = {argv[0], "-o", "ro,fsname=c-loop", NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, words);
+    struct stat st;
     backing = open(argv[1], O_RDONLY);
     struct fuse_session *session =
         fuse_session_new(&args, &operations, sizeof operations, NULL);
-    if (backing < 0 || !session || fuse_session_mount(session, argv[2]))
+    if (backing < 0 || fstat(backing, &st) || !session || fuse_session_mount(session, argv[2]))
         return 1;
+    is_folder = S_ISDIR(st.st_mode);
     if (fuse_set_signal_handlers(session))
         return 1;
-    int result = fuse_session_loop(session);
+    int result = argc > 3 ? spinning_loop(session, atol(argv[3]) * 1000)
+                          : fuse_session_loop(session);
     fuse_session_unmount(session);
     return result != 0;
 }
