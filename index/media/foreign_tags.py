@@ -15,6 +15,8 @@ _LYRICS3_FOOTER_BYTES = 15
 _ID3V2_HEADER_BYTES = 10
 _TAIL_BYTES = _ID3V1_BYTES + _APE_FOOTER_BYTES
 _TRAILING_TAGS_LIMIT = 8
+_MARKS = (b"TAG", b"APETAGEX", b"LYRICS200", b"3DI")
+"""One of them is in the tail wherever there is anything behind the audio."""
 
 
 def skip_leading_id3(read_at: ReadAt, offset: int = 0) -> int:
@@ -31,7 +33,9 @@ def id3v2_length(header: bytes) -> int:
     """Return the whole length of the ID3v2 tag that `header` opens, 0 if it opens none."""
     if len(header) < _ID3V2_HEADER_BYTES or header[:3] not in (b"ID3", b"3DI"):
         return 0
-    if header[3] == 0xFF or header[4] == 0xFF or any(byte & 0x80 for byte in header[6:10]):
+    if header[3] == 0xFF or header[4] == 0xFF:
+        return 0
+    if (header[6] | header[7] | header[8] | header[9]) & 0x80:
         return 0
     size = header[6] << 21 | header[7] << 14 | header[8] << 7 | header[9]
     footer = _ID3V2_HEADER_BYTES if header[5] & 0x10 else 0
@@ -45,6 +49,8 @@ def trim_trailing_tags(read_at: ReadAt, begin: int, end: int) -> int:
     """
     for _ in range(_TRAILING_TAGS_LIMIT):
         tail = read_at(max(begin, end - _TAIL_BYTES), min(_TAIL_BYTES, end - begin))
+        if not any(mark in tail for mark in _MARKS):
+            break
         length = _trailing_tag_length(tail)
         if length == 0 or length > end - begin:
             break

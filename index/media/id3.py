@@ -8,6 +8,7 @@ Frames of v2.2 and v2.3 become v2.4; only chapters and links need other bytes fo
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.media.facts import Block, BlockKind, Encoding, Picture, Span
@@ -16,6 +17,7 @@ from musefs.index.media.id3_chapter import chapter_in_24
 from musefs.index.media.id3_tag import (
     ENCODED_LIMIT_BYTES,
     StoredFrame,
+    Texts,
     frame_content,
     frames_of,
     read_tag,
@@ -41,6 +43,7 @@ _TEXT = frozenset({"COMM", "USLT", "IPLS"})
 _PLACES = frozenset({"SEEK", "ASPI"})
 _IMAGE_TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "-->": "-->"}
 _LAST_PICTURE_TYPE = 20
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -52,8 +55,8 @@ class Id3Parts:
     has_popularity: bool = False
     tags: int = 0
     """ID3v2 tags that were walked."""
-    texts: list[tuple[int, StoredFrame]] = field(default_factory=list[tuple[int, StoredFrame]])
-    """Frames that are read as tags, each with the number of its tag, for who reads tags."""
+    texts: Texts = field(default_factory=Texts)
+    """Frames that are read as tags, for who reads tags."""
 
 
 def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts, limit: int | None = None) -> int:
@@ -67,9 +70,9 @@ def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts, limit: int | None =
         if tag is None:
             break
         parts.tags += 1
-        known = {block.key for block in parts.blocks}
+        known = {block.key for block in parts.blocks} if parts.blocks else _NOTHING
         had_pictures = bool(parts.pictures)
-        for frame in frames_of(read_at, tag):
+        for frame in frames_of(read_at, tag, parts.tags, parts.texts):
             if frame.frame_id in known or (frame.frame_id == "APIC" and had_pictures):
                 continue
             _add(read_at, frame, parts)
@@ -81,7 +84,7 @@ def _add(read_at: ReadAt, frame: StoredFrame, parts: Id3Parts) -> None:
     if frame.encrypted is not None:
         _keep(parts, _encrypted(read_at, frame, frame.encrypted))
     elif frame.frame_id[:1] == "T":
-        parts.texts.append((parts.tags, frame))
+        parts.texts.append((parts.tags, frame.frame_id, frame))
     elif frame.frame_id == "APIC":
         picture = _picture(read_at, frame)
         if picture is not None and len(parts.pictures) < BLOCKS_LIMIT:
@@ -90,10 +93,10 @@ def _add(read_at: ReadAt, frame: StoredFrame, parts: Id3Parts) -> None:
             degrade(Counter.PICTURES_DROPPED, "ID3 picture at byte %d", frame.stored.offset)
     elif frame.frame_id == "POPM" and not parts.has_popularity:
         parts.has_popularity = True
-        parts.texts.append((parts.tags, frame))
+        parts.texts.append((parts.tags, frame.frame_id, frame))
         _keep(parts, _popularity(read_at, frame))
     elif _is_tag(read_at, frame):
-        parts.texts.append((parts.tags, frame))
+        parts.texts.append((parts.tags, frame.frame_id, frame))
     else:
         _keep(parts, _carried(read_at, frame))
 
@@ -199,8 +202,7 @@ def _picture(read_at: ReadAt, frame: StoredFrame) -> Picture | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _PictureHead:
+class _PictureHead(NamedTuple):
     length: int
     mime: str
     picture_type: int

@@ -1,4 +1,4 @@
-"""The frame names of ID3v2.2 and what they became in later versions."""
+"""The frame names of ID3: those of v2.2 and what they became, and all that are known today."""
 
 ID3_22 = {
     b"BUF": "RBUF", b"CNT": "PCNT", b"COM": "COMM", b"CRA": "AENC", b"EQU": "EQUA",
@@ -19,3 +19,21 @@ ID3_22 = {
     b"TKW": "TKWD", b"TDR": "TDRL",
 }  # fmt: skip
 """LNK and CRM are left out: they hold frame names of three letters, or frames, inside."""
+
+_TEXTS = (
+    "COMM USLT TALB TBPM TCAT TCMP TCOM TCON TCOP TDAT TDEN TDES TDLY TDOR TDRC TDRL TDTG TENC "
+    "TEXT TFLT TGID TIME TIPL TIT1 TIT2 TIT3 TKEY TKWD TLAN TLEN TMCL TMED TMOO TOAL TOFN TOLY "
+    "TOPE TORY TOWN TPE1 TPE2 TPE3 TPE4 TPOS TPRO TPUB TRCK TRDA TRSN TRSO TSIZ TSO2 TSOA TSOC "
+    "TSOP TSOT TSRC TSSE TSST TXXX TYER"
+)
+_OTHERS = (
+    "AENC APIC ASPI CHAP COMR CTOC ENCR EQU2 EQUA ETCO GEOB GRID GRP1 LINK MCDI MLLT MVIN MVNM "
+    "OWNE PCNT PCST POPM POSS PRIV RBUF RVA2 RVAD RVRB SEEK SIGN SYLT SYTC UFID USER WCOM WCOP "
+    "WFED WOAF WOAR WOAS WORS WPAY WPUB WXXX"
+)
+
+TEXT_IDS = frozenset(name.encode() for name in _TEXTS.split())
+"""Frames that are text, and nothing else, in v2.3 and v2.4."""
+
+FRAME_IDS = {name.encode(): name for name in (*_TEXTS.split(), *_OTHERS.split())}
+"""Known frames of v2.3 and v2.4 by their bytes; whoever is not among them is looked at closely."""

@@ -8,13 +8,13 @@ over by their sizes: content is read only where its decoded length is not known 
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from struct import Struct
 from typing import NamedTuple
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.media.facts import Encoding, Span
 from musefs.index.media.foreign_tags import id3v2_length
-from musefs.index.media.id3_names import ID3_22
+from musefs.index.media.id3_names import FRAME_IDS, ID3_22, TEXT_IDS
 from musefs.index.media.reading import ReadAt
 
 FRAMES_LIMIT = 16_384
@@ -23,8 +23,11 @@ FRAMES_LIMIT = 16_384
 ENCODED_LIMIT_BYTES = 16 << 20
 """Largest tag or frame that is read to undo its encoding; pictures end at the same size."""
 
-_READ_AHEAD_BYTES = 1024
-"""Of a tag, while its frames are small: a dozen of them."""
+_READ_AHEAD_BYTES = 2048
+"""Of a tag, while its frames are small: two dozen of them."""
+
+_LONGEST_HANDED_BYTES = 1024
+"""A text frame up to this length is handed on by its content, which was read with its header."""
 
 DECODED_LIMIT_BYTES = 32 << 20
 """Bytes that the frames of one tag may decode to, all together: thousands of small frames that
@@ -34,10 +37,10 @@ each unpack to the largest size would take minutes. Two pictures of the largest 
 _TAG_HEADER_BYTES = 10
 _UNSYNC, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _COMPRESSED_22 = 0x40
+_FRAME_HEAD = Struct(">4sIBB")
 
 
-@dataclass(frozen=True, slots=True)
-class Id3Tag:
+class Id3Tag(NamedTuple):
     """One tag and the range of its frames."""
 
     version: int
@@ -61,6 +64,11 @@ class StoredFrame(NamedTuple):
     """Of an encrypted frame: its flags and what precedes the content, in v2.4 form."""
 
 
+Texts = list[tuple[int, str, bytes | StoredFrame]]
+"""Number of the tag, frame id and content of frames that are read as tags; where it lies for
+those that are large or encoded."""
+
+
 def read_tag(read_at: ReadAt, offset: int, limit: int | None = None) -> Id3Tag | None:
     """Return the tag that begins at `offset`, if one of a known version does.
 
@@ -81,17 +89,23 @@ def read_tag(read_at: ReadAt, offset: int, limit: int | None = None) -> Id3Tag |
     return Id3Tag(version, flags, begin, frames_end, end)
 
 
-def frames_of(read_at: ReadAt, tag: Id3Tag) -> Iterator[StoredFrame]:
-    """Walk the frames in order; what cannot be decoded is counted and left out."""
+def frames_of(
+    read_at: ReadAt, tag: Id3Tag, number: int = 0, texts: Texts | None = None
+) -> Iterator[StoredFrame]:
+    """Walk the frames in order; what cannot be decoded is counted and left out.
+
+    Small plain text frames, which are most of a tag, go into `texts` with `number`, if it is
+    given, and are not yielded.
+    """
     length = tag.frames_end - tag.frames_begin
     if tag.flags & _UNSYNC and tag.version < 4:
         if length > ENCODED_LIMIT_BYTES:
             degrade(Counter.TAG_BLOCKS_DROPPED, "an unsynchronised tag of %d bytes", length)
-            return
+            return iter(())
         body: _Body = _UnsyncBody(read_at(tag.frames_begin, length), tag.frames_begin)
     else:
         body = _Body(read_at, tag.frames_begin, length)
-    yield from _walk_22(body) if tag.version == 2 else _walk_23(body, tag)
+    return _walk_22(body) if tag.version == 2 else _walk_23(body, tag, number, texts)
 
 
 def synchsafe(data: bytes) -> int:
@@ -170,7 +184,10 @@ def _walk_22(body: _Body) -> Iterator[StoredFrame]:
         offset += size
 
 
-def _walk_23(body: _Body, tag: Id3Tag) -> Iterator[StoredFrame]:
+def _walk_23(
+    body: _Body, tag: Id3Tag, number: int, texts: Texts | None
+) -> Iterator[StoredFrame]:
+    """Walk frames of v2.3 and v2.4; flat, as every frame of every MP3 passes here (ADR 0040)."""
     offset = _extended_header_bytes(body, tag)
     is_plain = body.is_plain and (tag.version == 3 or not tag.flags & _UNSYNC)
     ahead, first = b"", 0  # a stretch of the tag in memory: small frames stand close together
@@ -178,32 +195,51 @@ def _walk_23(body: _Body, tag: Id3Tag) -> Iterator[StoredFrame]:
         at = offset - first
         if at + 10 > len(ahead):
             ahead, first, at = body.read(offset, _READ_AHEAD_BYTES), offset, 0
-        header = ahead[at : at + 10]
-        if len(header) < 10 or header[0] == 0:
+            if len(ahead) < 10:
+                return
+        name, size, _, flags = _FRAME_HEAD.unpack_from(ahead, at)
+        if name[0] == 0:
             return
-        size = int.from_bytes(header[4:8])
         if size > 127 and tag.version == 4:
-            size = _frame_size(body, tag, offset, header)
+            size = _frame_size(body, tag, offset, ahead[at : at + 10])
         offset += 10
-        name = header[:4]
-        fits = offset + size <= body.length
-        if fits and is_plain and not header[9] and name.isalnum() and name.isupper():
-            if size:
+        if is_plain and not flags and name in FRAME_IDS and offset + size <= body.length:
+            if texts is not None and name in TEXT_IDS and size <= _LONGEST_HANDED_BYTES:
+                if at + 10 + size > len(ahead):
+                    ahead, first, at = body.read(offset, _READ_AHEAD_BYTES), offset, -10
+                if size:
+                    content = ahead[at + 10 : at + 10 + size]
+                    texts.append((number, FRAME_IDS[name], content))
+            elif size:
                 span = Span(body.base + offset, size)
-                yield StoredFrame(name.decode("ascii"), tag.version, span, size, Encoding.RAW)
-            offset += size
-            continue
-        if offset + size > body.length or not _is_name(name):
-            degrade(Counter.TAG_BLOCKS_DROPPED, "ID3 frame %r is cut off or no frame", name)
-            return
-        frame_id = ID3_22.get(name[:3]) if name[3] in b"\x00 " else name.decode("ascii")
-        if size and frame_id:
-            frame = _frame(body, tag, frame_id, header[9], offset, size)
+                yield StoredFrame(FRAME_IDS[name], tag.version, span, size, Encoding.RAW)
+        else:
+            frame = _unusual(body, tag, name, flags, offset, size)
             if frame is None:
-                degrade(Counter.TAG_BLOCKS_DROPPED, "ID3 frame %s cannot be decoded", frame_id)
-            else:
+                return
+            if frame.frame_id:
                 yield frame
         offset += size
+
+
+def _unusual(
+    body: _Body, tag: Id3Tag, name: bytes, flags: int, offset: int, size: int
+) -> StoredFrame | None:
+    """Return an encoded or unknown frame, one without a name if it is left out; None at the end."""
+    if offset + size > body.length or not _is_name(name):
+        degrade(Counter.TAG_BLOCKS_DROPPED, "ID3 frame %r is cut off or no frame", name)
+        return None
+    frame_id = ID3_22.get(name[:3]) if name[3] in b"\x00 " else name.decode("ascii")
+    if not size or not frame_id:
+        return _LEFT_OUT
+    frame = _frame(body, tag, frame_id, flags, offset, size)
+    if frame is None:
+        degrade(Counter.TAG_BLOCKS_DROPPED, "ID3 frame %s cannot be decoded", frame_id)
+        return _LEFT_OUT
+    return frame
+
+
+_LEFT_OUT = StoredFrame("", 0, Span(0, 0), 0, Encoding.RAW)
 
 
 def _extended_header_bytes(body: _Body, tag: Id3Tag) -> int:

@@ -4,6 +4,8 @@ The Xing, Info or VBRI frame is audio: it tells players about the frames and not
 Zero padding and junk between the tags and the first frame belong to neither and are left out.
 """
 
+from functools import lru_cache
+
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Anatomy, AudioFormat, Span
 from musefs.index.media.foreign_tags import skip_leading_id3, trim_trailing_tags
@@ -24,6 +26,9 @@ _BITRATES = {
     (2, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 """Kilobits per second by (MPEG-1 or later, layer); index 0 is the free format."""
+HEADERS_REMEMBERED = 4096
+"""Frame headers whose length is known: an encoder writes a few dozen different ones."""
+
 _RATES = (44_100, 48_000, 32_000)
 _RATE_DIVISORS = (4, 0, 2, 1)
 """By the two version bits: MPEG 2.5, reserved, 2 and 1."""
@@ -39,7 +44,8 @@ def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> A
     tags_end = skip_leading_id3(read_at, tags_end)  # tags of versions that nobody can read
     audio_end = trim_trailing_tags(read_at, tags_end, size)
     begin = find_first_frame(read_at, tags_end, audio_end)
-    read_tags(read_at, audio_end, parts, size)
+    if audio_end < size:
+        read_tags(read_at, audio_end, parts, size)
     return Anatomy(
         format=AudioFormat.MP3,
         audio=Span(begin, audio_end - begin),
@@ -51,6 +57,8 @@ def read_anatomy(read_at: ReadAt, size: int, parts: Id3Parts | None = None) -> A
 def find_first_frame(read_at: ReadAt, begin: int, end: int) -> int:
     """Return where the first frame is: one that another like it follows, or the end."""
     offset = begin
+    if end - begin >= _HEADER_BYTES and _is_frame(read_at, begin, end, is_first=True):
+        return begin
     while offset < min(end, begin + SYNC_SEARCH_BYTES):
         data = read_at(offset, min(_READ_BYTES, end - offset))
         found = data.find(b"\xff")
@@ -78,6 +86,7 @@ def _is_frame(read_at: ReadAt, offset: int, end: int, *, is_first: bool) -> bool
     return frame_length(following) is not None and _kind(following) == _kind(header)
 
 
+@lru_cache(HEADERS_REMEMBERED)
 def frame_length(header: bytes) -> int | None:
     """Return the length of the frame, 0 in the free format; None if it is no frame."""
     if len(header) < _HEADER_BYTES or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:

@@ -11,7 +11,7 @@ from mutagen._constants import GENRES
 
 from musefs.index.media.facts import Encoding
 from musefs.index.media.id3 import Id3Parts, read_tags
-from musefs.index.media.id3_tag import StoredFrame, frame_content
+from musefs.index.media.id3_tag import StoredFrame, Texts, frame_content
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.limits import MAX_VALUE_BYTES
 from musefs.pipeline.tag.naming import (
@@ -27,19 +27,19 @@ from musefs.pipeline.tag.window import Window
 _LONGEST_FRAME: Final = 4 * MAX_VALUE_BYTES
 """UTF-16 doubles a value and a frame may hold several."""
 
-_PEOPLE: Final = ("TIPL", "TMCL", "IPLS")
-_NOT_SIMPLE: Final = frozenset({"TXXX", *_PEOPLE})
-_SPECIAL: Final = frozenset({"TXXX", "TCON", *_PEOPLE})
-_LONGEST_SIMPLE: Final = 4096
-"""Longer texts go the long way, which knows the limits."""
+_PEOPLE: Final = frozenset({"TIPL", "TMCL", "IPLS"})
+_NOT_SIMPLE: Final = frozenset({"TXXX", "COMM", "USLT", *_PEOPLE})
+_SPECIAL: Final = frozenset({"TCON", "UFID", *_PEOPLE})
 
 _OBSOLETE: Final = frozenset({"TSIZ", "TRDA", "TDAT", "TIME", "TYER", "TORY"})
 """Read only to make newer frames of them, or without meaning once the file has changed."""
 
 _GENRE: Final = re.compile(r"((?:\((?:[0-9]+|RX|CR)\))*)(.+)?", re.DOTALL)
 
-_Values = dict[tuple[str, str, str], list[str]]
-"""Frame id, description and language of a frame, and its values."""
+_Key = str | tuple[str, str, str]
+_Values = dict[_Key, list[str]]
+"""The values of each frame by its id; by id, description and language where there may be several.
+"""
 
 
 def read_id3(window: Window, offset: int, tags: Collected) -> int:
@@ -56,42 +56,53 @@ def read_id3(window: Window, offset: int, tags: Collected) -> int:
 
 def add_frames(window: Window, parts: Id3Parts, tags: Collected) -> None:
     """Add what the frames say that a walker collected; a second tag fills what the first left."""
-    numbers = {number for number, _ in parts.texts}
-    for number in sorted(numbers):
-        values: _Values = {}
-        for tag, frame in parts.texts:
-            if tag == number and not _read_simply(window, frame, values):
-                _read_stored(window, frame, values, tags)
-        _add_dates(values)
-        for (name, description, language), found in values.items():
-            _emit(name, description, language, found, tags)
-        if len(numbers) > 1:
-            tags.seal()
+    texts = parts.texts
+    if not texts:
+        return
+    if texts[0][0] == texts[-1][0]:  # one tag, as nearly always
+        _add_tag(window, texts, tags)
+        return
+    for number in sorted({number for number, _, _ in texts}):
+        _add_tag(window, [text for text in texts if text[0] == number], tags)
+        tags.seal()
 
 
-def _read_simply(window: Window, frame: StoredFrame, values: _Values) -> bool:
-    """Read a frame of one text in plain UTF-8 or ASCII, as nearly all are; false for others."""
-    name = frame.frame_id
-    if frame.length > _LONGEST_SIMPLE or frame.encoding is not Encoding.RAW:
-        return False
-    if name[0] != "T" or name in _NOT_SIMPLE:
-        return False
-    content = window.read_at(*frame.stored).rstrip(b"\0")
-    if content.find(b"\0", 1) > 0 or not content:
-        return False
-    if content[0] != 3 and not (content[0] == 0 and content.isascii()):
-        return False
+def _add_tag(window: Window, texts: Texts, tags: Collected) -> None:
+    values: _Values = {}
+    for _, name, content in texts:
+        if isinstance(content, StoredFrame):
+            _read_stored(window, content, values, tags)
+            continue
+        text = _plain_text(content) if name not in _NOT_SIMPLE else None
+        if text is None:
+            _read_frame(name, content, values, tags)
+        elif name not in values:
+            values[name] = [text]
+        elif text not in values[name]:
+            values[name].append(text)
+    _add_dates(values)
+    for key, found in values.items():
+        if key in _SPECIAL or isinstance(key, tuple):
+            _emit(key, found, tags)
+        elif key not in _OBSOLETE:
+            word = id3_key(key)
+            for text in found:
+                tags.add(word, text)
+
+
+def _plain_text(content: bytes) -> str | None:
+    """Return the one text that nearly every frame holds; None for what needs a closer look."""
+    encoding = content[0]
     try:
-        text = content[1:].decode()
+        if encoding == 3 or (encoding == 0 and content.isascii()):
+            text = content[1:].decode().rstrip("\0")
+        elif encoding == 1 and content[1:3] == b"\xff\xfe":
+            text = content[3:].decode("utf-16-le").removesuffix("\0")
+        else:
+            return None
     except UnicodeDecodeError:
-        return False
-    key = (name, "", "")
-    known = values.get(key)
-    if known is None:
-        values[key] = [text]
-    elif text not in known:
-        known.append(text)
-    return True
+        return None
+    return None if "\0" in text else text
 
 
 def _read_stored(window: Window, frame: StoredFrame, values: _Values, tags: Collected) -> None:
@@ -112,7 +123,7 @@ def _read_frame(name: str, content: bytes, values: _Values, tags: Collected) -> 
     elif name == "UFID":
         owner, _, identifier = content.partition(b"\0")
         if owner == MUSICBRAINZ_OWNER and identifier.isascii():
-            values.setdefault((name, "", ""), [identifier.decode("ascii").rstrip("\0")])
+            values.setdefault(name, [identifier.decode("ascii").rstrip("\0")])
     elif content[0] > 3:
         tags.drop(f"{name}: unknown text encoding {content[0]}")
     elif name == "TXXX":
@@ -123,10 +134,10 @@ def _read_frame(name: str, content: bytes, values: _Values, tags: Collected) -> 
         description, *texts = _texts(content[0], content[4:], tags) or [""]
         _merge(values, (name, description, language), texts)
     else:
-        _merge(values, (name, "", ""), _texts(content[0], content[1:], tags))
+        _merge(values, name, _texts(content[0], content[1:], tags))
 
 
-def _merge(values: _Values, key: tuple[str, str, str], texts: list[str]) -> None:
+def _merge(values: _Values, key: _Key, texts: list[str]) -> None:
     known = values.get(key)
     if known is None or key[0] == "USLT":
         values[key] = texts
@@ -177,18 +188,18 @@ def _read_popularity(content: bytes, values: _Values) -> None:
 
 def _add_dates(values: _Values) -> None:
     """Make TDRC of TYER, TDAT and TIME, and TDOR of TORY, where the newer frame is missing."""
-    years = values.get(("TYER", "", ""), [])
-    if years and ("TDRC", "", "") not in values:
-        days = values.get(("TDAT", "", ""), [])
-        times = values.get(("TIME", "", ""), [])
+    years = values.get("TYER", [])
+    if years and "TDRC" not in values:
+        days = values.get("TDAT", [])
+        times = values.get("TIME", [])
         dates = [
             _date(year, days[n] if n < len(days) else "", times[n] if n < len(times) else "")
             for n, year in enumerate(years)
         ]
-        values["TDRC", "", ""] = dates
-    original = values.get(("TORY", "", ""))
-    if original and ("TDOR", "", "") not in values:
-        values["TDOR", "", ""] = original
+        values["TDRC"] = dates
+    original = values.get("TORY")
+    if original and "TDOR" not in values:
+        values["TDOR"] = original
 
 
 def _date(year: str, day: str, time: str) -> str:
@@ -201,28 +212,22 @@ def _date(year: str, day: str, time: str) -> str:
     return f"{year}T{time[:2]}:{time[2:]}:00" if len(time) == 4 and time.isdecimal() else year
 
 
-def _emit(name: str, description: str, language: str, texts: list[str], tags: Collected) -> None:
-    if name in _OBSOLETE:
-        return
-    if name[0] == "T" and name not in _SPECIAL:
-        key = id3_key(name)
-        for text in texts:
-            tags.add(key, text)
-        return
+def _emit(key: _Key, texts: list[str], tags: Collected) -> None:
+    """Add the values of a frame that is more than a text under its own name."""
+    name, description, language = (key, "", "") if isinstance(key, str) else key
     if name in _PEOPLE:
         for role, person in zip(texts[::2], texts[1::2], strict=False):
-            key, value = id3_person_key(name, role, person)
-            tags.add(key, value)
+            tags.add(*id3_person_key(name, role, person))
         return
     if name == "TXXX":
-        key = id3_described_key(description)
+        word = id3_described_key(description)
     elif name in ("COMM", "USLT"):
-        key = id3_language_key(name, language, description)
+        word = id3_language_key(name, language, description)
         texts = texts if name == "COMM" else ["\n".join(texts)]
     else:
-        key = id3_key(name) if name != "POPM" else description
+        word = id3_key(name) if name != "POPM" else description
     for text in _genres(texts) if name == "TCON" else texts:
-        tags.add(key, text)
+        tags.add(word, text)
 
 
 def _genres(texts: list[str]) -> list[str]:

@@ -4,8 +4,8 @@ The duration is that of the Xing, Info or VBRI header if there is one, else the 
 rate of the first frame, as every player without a full scan estimates it.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media import mpeg as walker
@@ -31,8 +31,7 @@ _RATE_DIVISORS: Final = (4, 0, 2, 1)
 _ENCODERS_WITH_DELAY: Final = (b"LAME", b"Lavf", b"Lavc", b"L3.99")
 
 
-@dataclass(frozen=True, slots=True)
-class MpegFrame:
+class MpegFrame(NamedTuple):
     """The header of one frame."""
 
     version: int
@@ -44,6 +43,7 @@ class MpegFrame:
     length: int
 
 
+@lru_cache(walker.HEADERS_REMEMBERED)
 def parse_frame(data: bytes) -> MpegFrame | None:
     """Return the frame whose four header bytes these are, if they are one."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
