@@ -18,7 +18,7 @@ from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Picture, Span
 from musefs.index.media.mp4_atoms import Atom, AtomReader
-from musefs.index.media.mp4_tags import read_pictures, read_tag_blocks
+from musefs.index.media.mp4_tags import Item, read_items, read_pictures, read_tag_blocks
 from musefs.index.media.reading import ReadAt, read_exact
 
 BLOCKS_LIMIT = 4096
@@ -43,8 +43,8 @@ class _Found:
 class Mp4Parts:
     """What who reads tags needs of the same walk."""
 
-    items: list[Atom] = field(default_factory=list[Atom])
-    """Items of the tag list."""
+    items: list[Item] = field(default_factory=list[Item])
+    """The tag list."""
     tracks: list[Atom] = field(default_factory=list[Atom])
     reader: AtomReader | None = None
 
@@ -149,7 +149,7 @@ class _Structure:
         if samples is None:
             return cut
         self._check_reference(track)
-        for atom in self._reader.children(samples):
+        for atom in self._reader.listed(samples):
             if atom.name == b"saio":
                 raise MediaFormatError("a track has auxiliary data with offsets of its own")
             width = _TABLES.get(atom.name)
@@ -197,9 +197,9 @@ class _Structure:
         return handler is None or self._reader.read_at(handler.payload + 8, 4) == b"mdir"
 
     def _read_meta(self, meta: Atom) -> None:
-        for atom in _patiently(self._reader.children(meta)):
+        for atom in self._reader.listed(meta):
             if atom.name == b"ilst":
-                items = list(_patiently(self._reader.children(atom)))
+                items = list(read_items(self._reader, _patiently(self._reader.children(atom))))
                 self._parts.items += items
                 self._tags += read_tag_blocks(self._reader, items)
                 self.pictures += read_pictures(self._reader, items)

@@ -1,6 +1,7 @@
 """Walking MP4 atoms: sizes of 32 and 64 bits, sizes to the end, and a budget for hostile trees."""
 
 from collections.abc import Iterator
+from struct import Struct
 from typing import NamedTuple
 
 from musefs.index.errors import MediaFormatError
@@ -9,6 +10,8 @@ from musefs.index.media.reading import ReadAt
 
 _READ_AHEAD = 512
 """Bytes of atoms read together: the children of most."""
+
+_HEAD = Struct(">I4s")
 
 ATOMS_LIMIT = 20_000
 """Atoms looked at in one file: 4096 pieces of cover art and as many tags leave room."""
@@ -56,9 +59,11 @@ class AtomReader:
             at = offset - first
             if at + 16 > len(ahead):
                 ahead, first, at = self.read_at(offset, min(_READ_AHEAD, end - offset)), offset, 0
-            size = int.from_bytes(ahead[at : at + 4])
+                if len(ahead) < 8:
+                    ahead = ahead.ljust(8, b"\0")  # the file ends here
+            size, name = _HEAD.unpack_from(ahead, at)
             if 8 <= size <= end - offset:
-                atom = Atom(ahead[at + 4 : at + 8], offset, offset + 8, offset + size)
+                atom = Atom(name, offset, offset + 8, offset + size)
             else:
                 unusual = self._unusual(ahead[at : at + 16], offset, end)
                 if unusual is None:
@@ -88,13 +93,22 @@ class AtomReader:
             begin += 4  # version and flags, which QuickTime files leave out
         return self.atoms(begin, parent.end)
 
+    def listed(self, parent: Atom) -> list[Atom]:
+        """Return the atoms inside `parent`, which are walked once."""
+        known = self._children.get(parent.begin)
+        if known is None:
+            known = self._children[parent.begin] = list(self.children(parent))
+        return known
+
     def child(self, parent: Atom | None, *names: bytes) -> Atom | None:
         """Return the first atom below `parent` along a path of names."""
         for name in names:
             if parent is None:
                 return None
-            known = self._children.get(parent.begin)
-            if known is None:
-                known = self._children[parent.begin] = list(self.children(parent))
-            parent = next((atom for atom in known if atom.name == name), None)
+            for atom in self.listed(parent):
+                if atom.name == name:
+                    parent = atom
+                    break
+            else:
+                return None
         return parent

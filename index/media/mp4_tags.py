@@ -6,6 +6,8 @@ taggers leave out. Everything else is carried over value by value.
 """
 
 from collections.abc import Iterable, Iterator
+from struct import Struct
+from typing import NamedTuple
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
@@ -25,12 +27,60 @@ _TEXT_WITHOUT_TYPE = frozenset({
 """Items that are numbers or text even where their values have no type; so is all with a `©`."""
 _MIMES = {_IMPLICIT: "image/jpeg", 12: "image/gif", 13: "image/jpeg", 14: "image/png",
           27: "image/bmp"}  # fmt: skip
+_HEAD = Struct(">I4s")
+_ONE_TEXT = b"data\0\0\0\x01"
 _NAME_LIMIT_BYTES = 1024
+_LONGEST_HANDED_BYTES = 4096
+"""An item of one text up to this length is handed on by its content: most lie in memory."""
 _LOOKED_AT_BYTES = 1 << 20
 """An untyped freeform value is text or not by its bytes; a longer one is not text."""
 
 
-def read_pictures(reader: AtomReader, items: Iterable[Atom]) -> Iterator[Picture]:
+class Item(NamedTuple):
+    """One item of the tag list."""
+
+    name: bytes
+    label: bytes
+    """Name inside of a freeform item whose text is known."""
+    text: bytes | None
+    """The content of an item of one short text in UTF-8, as nearly all are; None for others."""
+    payload: int
+    end: int
+
+
+def read_items(reader: AtomReader, atoms: Iterable[Atom]) -> Iterator[Item]:
+    """Return the items, with the text of those that are no more than one text."""
+    for name, _, payload, end in atoms:
+        if name == b"covr" or end - payload > _LONGEST_HANDED_BYTES:
+            yield Item(name, b"", None, payload, end)
+            continue
+        data = reader.read_at(payload, end - payload)
+        at, label = 0, b""
+        if name == b"----":
+            at, label = _label(data)
+        if data[at + 4 : at + 12] == _ONE_TEXT and int.from_bytes(data[at : at + 4]) == (
+            len(data) - at
+        ):
+            yield Item(name, label, data[at + 16 :], payload, end)
+        else:
+            yield Item(name, b"", None, payload, end)
+
+
+def _label(data: bytes) -> tuple[int, bytes]:
+    """Return where the value of a freeform item begins, and its name."""
+    if len(data) < 24:
+        return 0, b""
+    mean_size, mean = _HEAD.unpack_from(data)
+    if mean != b"mean" or not 12 <= mean_size <= min(_NAME_LIMIT_BYTES, len(data) - 12):
+        return 0, b""
+    name_size, name = _HEAD.unpack_from(data, mean_size)
+    if name != b"name" or not 12 <= name_size <= min(_NAME_LIMIT_BYTES, len(data) - mean_size):
+        return 0, b""
+    end = mean_size + name_size
+    return end, data[mean_size + 12 : end]
+
+
+def read_pictures(reader: AtomReader, items: Iterable[Item]) -> Iterator[Picture]:
     """Return the covers by reference."""
     for item in items:
         if item.name != b"covr":
@@ -45,20 +95,20 @@ def read_pictures(reader: AtomReader, items: Iterable[Atom]) -> Iterator[Picture
                 yield Picture(value.length, (value,), mime=mime)
 
 
-def read_tag_blocks(reader: AtomReader, items: Iterable[Atom]) -> Iterator[Block]:
+def read_tag_blocks(reader: AtomReader, items: Iterable[Item]) -> Iterator[Block]:
     """Return the items that are no text; their length is that of all their values."""
     for item in items:
-        if item.name == b"covr":
+        if item.text is not None or item.name == b"covr":
             continue
         block = _freeform(reader, item) if item.name == b"----" else _plain(reader, item)
         if block is not None:
             yield block
 
 
-def _plain(reader: AtomReader, item: Atom) -> Block | None:
+def _plain(reader: AtomReader, item: Item) -> Block | None:
     head = reader.read_at(item.payload, 12)
     if head[4:8] == b"data" and int.from_bytes(head[9:12], "big") in _TEXT_TYPES:
-        return None  # nearly all items: text, by the type of their first value
+        return None  # text, by the type of its first value
     first = next(_values(reader, item.payload, item.end), None)
     if first is None or first[1] in _TEXT_TYPES:
         return None
@@ -67,7 +117,7 @@ def _plain(reader: AtomReader, item: Atom) -> Block | None:
     return _block(item.name.decode("latin-1"), item.payload, item.end)
 
 
-def _freeform(reader: AtomReader, item: Atom) -> Block | None:
+def _freeform(reader: AtomReader, item: Item) -> Block | None:
     """Return a binary freeform item under the key `----:mean:name`."""
     begin = item.payload
     names: list[str] = []

@@ -7,6 +7,8 @@ from musefs.index.media import mp4 as walker
 from musefs.index.media.facts import Technical
 from musefs.index.media.mp4 import Mp4Parts
 from musefs.index.media.mp4_atoms import Atom, AtomReader
+from musefs.index.media.mp4_tags import Item
+from musefs.index.media.mp4_tags import read_items as walk_items
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.id3_text import genre_name
 from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_VALUE_BYTES
@@ -52,7 +54,8 @@ def _parts(reader: AtomReader, size: int) -> Mp4Parts:
         raise MediaFormatError("no moov atom")
     tracks = [atom for atom in reader.children(moov) if atom.name == b"trak"]
     items = reader.child(moov, b"udta", b"meta", b"ilst")
-    return Mp4Parts(list(reader.children(items)) if items else [], tracks, reader)
+    found = walk_items(reader, reader.children(items)) if items else ()
+    return Mp4Parts(list(found), tracks, reader)
 
 
 def _sound_facts(reader: AtomReader, tracks: list[Atom], size: int) -> Technical:
@@ -176,9 +179,13 @@ def _audio_specific(data: bytes, rate: int, channels: int) -> tuple[int, int]:
     return rate, channels
 
 
-def read_items(window: Window, items: list[Atom], tags: Collected) -> None:
+def read_items(window: Window, items: list[Item], tags: Collected) -> None:
     """Add what the items of an ilst say."""
-    for name, _, payload, end in items[:MAX_ITEMS_WALKED]:
+    for name, label, text, payload, end in items[:MAX_ITEMS_WALKED]:
+        if text is not None:
+            key = mp4_freeform_key(label) if name == b"----" else _key(name)
+            tags.add(key, from_utf8(text, tags))
+            continue
         if name == b"covr":
             continue
         if end - payload > _LONGEST_ATOM:
@@ -207,9 +214,6 @@ def _values(data: bytes, start: int = 0) -> list[tuple[int, bytes]]:
 
 def _read_item(name: bytes, data: bytes, tags: Collected) -> None:
     key = mp4_key(b"\xa9gen" if name == b"gnre" else name)
-    if data[4:12] == b"data\0\0\0\x01" and int.from_bytes(data[:4]) == len(data):
-        tags.add(key or name.decode("latin-1"), from_utf8(data[16:], tags))
-        return  # one text, as in nearly all items
     for kind, content in _values(data):
         if kind == 1:
             tags.add(key or name.decode("latin-1"), from_utf8(content, tags))
@@ -233,6 +237,10 @@ def _read_item(name: bytes, data: bytes, tags: Collected) -> None:
             tags.drop(f"{name.decode('latin-1')}: malformed value {content[:20]!r}")
         else:
             tags.add(key or name.decode("latin-1"), text)
+
+
+def _key(name: bytes) -> str:
+    return mp4_key(b"\xa9gen" if name == b"gnre" else name) or name.decode("latin-1")
 
 
 def _pair(content: bytes) -> str | None:
