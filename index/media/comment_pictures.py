@@ -23,22 +23,25 @@ from musefs.index.media.vorbis_comment import (
 
 _NAME = b"METADATA_BLOCK_PICTURE="
 _BARE_NAME = b"COVERART="
+_NAME_LENGTHS = (len(_NAME), len(_BARE_NAME))
 _IMAGE_STARTS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"GIF8", "image/gif"))
 _FIRST_HEAD_BYTES = 48
 """Head of a picture with a common media type and an empty description."""
 
 
-def read_pictures(
-    window: PacketWindow, packet: Packet, structure: CommentStructure
-) -> tuple[Picture, ...]:
+def read_pictures(packet: Packet, structure: CommentStructure) -> tuple[Picture, ...]:
     """Return the pictures of a comment by reference; broken ones are counted."""
     pictures: list[Picture] = []
     for entry in structure.entries:
-        name = entry.start[: entry.start.find(b"=") + 1].upper()
+        start = entry[2]
+        name_length = start.find(b"=") + 1
+        if name_length not in _NAME_LENGTHS:
+            continue
+        name = start[:name_length].upper()
         if name == _NAME:
-            picture = _read_picture(window, packet, entry)
+            picture = _read_picture(structure.window, packet, entry)
         elif name == _BARE_NAME:
-            picture = _read_bare_image(window, packet, entry)
+            picture = _read_bare_image(structure.window, packet, entry)
         else:
             continue
         if picture is None:
@@ -50,8 +53,7 @@ def read_pictures(
 
 def _read_picture(window: PacketWindow, packet: Packet, entry: Entry) -> Picture | None:
     """Return the picture by reference; None if it is broken or not plain base64."""
-    begin = entry.offset + len(_NAME)
-    text_length = entry.length - len(_NAME)
+    begin, text_length = entry[0] + len(_NAME), entry[1] - len(_NAME)
     head = _read_head(window, begin, text_length)
     if head is None or head.data_length == 0:
         return None
@@ -75,8 +77,7 @@ def _read_picture(window: PacketWindow, packet: Packet, entry: Entry) -> Picture
 
 
 def _read_bare_image(window: PacketWindow, packet: Packet, entry: Entry) -> Picture | None:
-    begin = entry.offset + len(_BARE_NAME)
-    text_length = entry.length - len(_BARE_NAME)
+    begin, text_length = entry[0] + len(_BARE_NAME), entry[1] - len(_BARE_NAME)
     text, end = window.read(begin, min(text_length, 16)), window.read(begin + text_length - 4, 4)
     try:
         start = binascii.a2b_base64(text, strict_mode=True)

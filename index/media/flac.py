@@ -7,7 +7,7 @@ their heads. No I/O of its own.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
@@ -21,7 +21,7 @@ from musefs.index.media.flac_picture import (
 from musefs.index.media.foreign_tags import skip_leading_id3, trim_trailing_tags
 from musefs.index.media.ogg_page import Packet
 from musefs.index.media.reading import ReadAt, read_exact
-from musefs.index.media.vorbis_comment import PacketWindow, walk_comment
+from musefs.index.media.vorbis_comment import PacketWindow, XiphParts, walk_comment
 
 STREAMINFO = 0
 PADDING = 1
@@ -38,12 +38,11 @@ BLOCKS_LIMIT = 8192
 _FIRST_READ_BYTES = 256
 """Of a picture: enough for the head of nearly all of them."""
 _COMMENT_READ_BYTES = 4096
-"""Of a comment: all of most; a longer one is walked entry by entry."""
+"""Of a damaged comment: whether there is a picture's name among what could not be followed."""
 _PICTURE_NAME = re.compile(rb"(?:METADATA_BLOCK_PICTURE|COVERART)=", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataBlock:
+class MetadataBlock(NamedTuple):
     """One metadata block: its type and where its body lies."""
 
     block_type: int
@@ -51,22 +50,24 @@ class MetadataBlock:
     length: int
 
 
-def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
-    """Return where the parts of a FLAC file lie.
+def read_anatomy(read_at: ReadAt, size: int, parts: XiphParts | None = None) -> Anatomy:
+    """Return where the parts of a FLAC file lie; `parts` takes what readers of tags need.
 
     Raises MediaFormatError for anything that is not a whole chain of blocks behind `fLaC`.
     """
+    parts = XiphParts() if parts is None else parts
     begin = skip_leading_id3(read_at)
-    blocks = tuple(walk_blocks(read_at, begin, size))
+    blocks = list(walk_blocks(read_at, begin, size))
+    first, last = blocks[0], blocks[-1]
     _check_streaminfo(blocks)
-    last = blocks[-1]
+    parts.head = read_at(first.offset, first.length)
     audio_begin = last.offset + last.length
     audio_end = trim_trailing_tags(read_at, audio_begin, size)
     return Anatomy(
-        format=AudioFormat.FLAC,
-        audio=Span(audio_begin, audio_end - audio_begin),
-        blocks=tuple(_carried(block) for block in blocks if is_carried(block.block_type)),
-        pictures=tuple(_pictures(read_at, blocks)),
+        AudioFormat.FLAC,
+        Span(audio_begin, audio_end - audio_begin),
+        tuple([_carried(block) for block in blocks if block.block_type not in _NOT_CARRIED]),
+        tuple(_pictures(read_at, blocks, parts)),
     )
 
 
@@ -76,8 +77,10 @@ def walk_blocks(read_at: ReadAt, begin: int, size: int) -> Iterator[MetadataBloc
         raise MediaFormatError(f"no fLaC marker at byte {begin}")
     offset = begin + 4
     for _ in range(BLOCKS_LIMIT):
-        header = read_exact(read_at, offset, 4, "a metadata block's header")
-        block_type, length = header[0] & 0x7F, int.from_bytes(header[1:], "big")
+        header = read_at(offset, 4)
+        if len(header) < 4:
+            raise MediaFormatError(f"a metadata block's header at byte {offset} is cut off")
+        block_type, length = header[0] & 0x7F, int.from_bytes(header[1:])
         offset += 4
         if block_type == _INVALID_BLOCK or offset + length > size:
             raise MediaFormatError(
@@ -92,28 +95,31 @@ def walk_blocks(read_at: ReadAt, begin: int, size: int) -> Iterator[MetadataBloc
 
 def is_carried(block_type: int) -> bool:
     """Tell whether blocks of this type are served as they are."""
-    return block_type not in (PADDING, VORBIS_COMMENT, PICTURE, _INVALID_BLOCK)
+    return block_type not in _NOT_CARRIED
 
 
-def _check_streaminfo(blocks: tuple[MetadataBlock, ...]) -> None:
+_NOT_CARRIED = frozenset({PADDING, VORBIS_COMMENT, PICTURE, _INVALID_BLOCK})
+
+
+def _check_streaminfo(blocks: list[MetadataBlock]) -> None:
     found = [block for block in blocks if block.block_type == STREAMINFO]
     if found != [blocks[0]] or found[0].length != STREAMINFO_BYTES:
         raise MediaFormatError("the first block, and no other, must be a STREAMINFO of 34 bytes")
 
 
 def _carried(block: MetadataBlock) -> Block:
-    return Block(
-        kind=BlockKind.FLAC_BLOCK,
-        key=str(block.block_type),
-        length=block.length,
-        spans=(Span(block.offset, block.length),),
-    )
+    kind, offset, length = block
+    return Block(BlockKind.FLAC_BLOCK, str(kind), length, (Span(offset, length),))
 
 
-def _pictures(read_at: ReadAt, blocks: tuple[MetadataBlock, ...]) -> Iterator[Picture]:
+def _pictures(
+    read_at: ReadAt, blocks: list[MetadataBlock], parts: XiphParts
+) -> Iterator[Picture]:
+    commented = False
     for block in blocks:
         if block.block_type == VORBIS_COMMENT:
-            yield from _pictures_in_comment(read_at, block)
+            yield from _pictures_in_comment(read_at, block, None if commented else parts)
+            commented = True
         if block.block_type != PICTURE:
             continue
         picture = _read_picture(read_at, block)
@@ -125,19 +131,24 @@ def _pictures(read_at: ReadAt, blocks: tuple[MetadataBlock, ...]) -> Iterator[Pi
             yield picture
 
 
-def _pictures_in_comment(read_at: ReadAt, block: MetadataBlock) -> Iterable[Picture]:
-    """Return pictures that a tool for Ogg wrote among the tags; most comments have none."""
-    start = read_at(block.offset, min(block.length, _COMMENT_READ_BYTES))
-    if block.length <= len(start) and _PICTURE_NAME.search(start) is None:
-        return ()
+def _pictures_in_comment(
+    read_at: ReadAt, block: MetadataBlock, parts: XiphParts | None
+) -> Iterable[Picture]:
+    """Return pictures that a tool for Ogg wrote among the tags; most comments have none.
+
+    The first comment is handed to `parts`.
+    """
     packet = Packet((Span(block.offset, block.length),))
-    window = PacketWindow(read_at, packet)
     try:
-        structure = walk_comment(window, 0, block.length)
+        structure = walk_comment(PacketWindow(read_at, packet), 0, block.length)
     except MediaFormatError as error:
-        degrade(Counter.TAG_BLOCKS_DROPPED, "comment at byte %d: %s", block.offset, error)
+        start = read_at(block.offset, min(block.length, _COMMENT_READ_BYTES))
+        if block.length > len(start) or _PICTURE_NAME.search(start) is not None:
+            degrade(Counter.TAG_BLOCKS_DROPPED, "comment at byte %d: %s", block.offset, error)
         return ()
-    return read_pictures(window, packet, structure)
+    if parts is not None:
+        parts.comment = structure
+    return read_pictures(packet, structure)
 
 
 def _read_picture(read_at: ReadAt, block: MetadataBlock) -> Picture | None:
@@ -149,14 +160,8 @@ def _read_picture(read_at: ReadAt, block: MetadataBlock) -> Picture | None:
     parsed = parse_picture_head(head)
     if parsed.data_length == 0 or parsed.head_length + parsed.data_length > block.length:
         return None
+    head_length, length = parsed.head_length, parsed.data_length
     return Picture(
-        length=parsed.data_length,
-        spans=(Span(block.offset + parsed.head_length, parsed.data_length),),
-        picture_type=parsed.picture_type,
-        mime=parsed.mime,
-        description=parsed.description,
-        width=parsed.width,
-        height=parsed.height,
-        depth=parsed.depth,
-        colors=parsed.colors,
-    )
+        length, (Span(block.offset + head_length, length),), parsed.picture_type, parsed.mime,
+        parsed.description, parsed.width, parsed.height, parsed.depth, parsed.colors,
+    )  # fmt: skip

@@ -4,7 +4,7 @@ FLAC has it in PICTURE blocks, Ogg formats in base64 inside METADATA_BLOCK_PICTU
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from musefs.index.errors import MediaFormatError
 
@@ -17,8 +17,7 @@ _LARGEST_NUMBER = 0x7FFF_FFFF
 """Of pixels, bits and colours: what is more is damage, and counts as not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class PictureHead:
+class PictureHead(NamedTuple):
     """What a FLAC picture says before its data."""
 
     picture_type: int

@@ -15,8 +15,6 @@ _LYRICS3_FOOTER_BYTES = 15
 _ID3V2_HEADER_BYTES = 10
 _TAIL_BYTES = _ID3V1_BYTES + _APE_FOOTER_BYTES
 _TRAILING_TAGS_LIMIT = 8
-_MARKS = (b"TAG", b"APETAGEX", b"LYRICS200", b"3DI")
-"""One of them is in the tail wherever there is anything behind the audio."""
 
 
 def skip_leading_id3(read_at: ReadAt, offset: int = 0) -> int:
@@ -49,8 +47,8 @@ def trim_trailing_tags(read_at: ReadAt, begin: int, end: int) -> int:
     """
     for _ in range(_TRAILING_TAGS_LIMIT):
         tail = read_at(max(begin, end - _TAIL_BYTES), min(_TAIL_BYTES, end - begin))
-        if not any(mark in tail for mark in _MARKS):
-            break
+        if b"TAG" not in tail and b"LYRICS200" not in tail and b"3DI" not in tail:
+            break  # as of most files; an APETAGEX has a TAG inside
         length = _trailing_tag_length(tail)
         if length == 0 or length > end - begin:
             break

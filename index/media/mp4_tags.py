@@ -107,12 +107,16 @@ def read_tag_blocks(reader: AtomReader, items: Iterable[Item]) -> Iterator[Block
 
 def _plain(reader: AtomReader, item: Item) -> Block | None:
     head = reader.read_at(item.payload, 12)
-    if head[4:8] == b"data" and int.from_bytes(head[9:12], "big") in _TEXT_TYPES:
-        return None  # text, by the type of its first value
+    is_text_name = item.name in _TEXT_WITHOUT_TYPE or item.name[:1] == b"\xa9"
+    if head[4:8] == b"data":
+        kind = int.from_bytes(head[9:12])
+        is_whole = 16 <= int.from_bytes(head[:4]) <= item.end - item.payload
+        if kind in _TEXT_TYPES or (kind == _IMPLICIT and is_text_name and is_whole):
+            return None  # text, by the type of its first value
     first = next(_values(reader, item.payload, item.end), None)
     if first is None or first[1] in _TEXT_TYPES:
         return None
-    if first[1] == _IMPLICIT and (item.name in _TEXT_WITHOUT_TYPE or item.name[:1] == b"\xa9"):
+    if first[1] == _IMPLICIT and is_text_name:
         return None
     return _block(item.name.decode("latin-1"), item.payload, item.end)
 

@@ -138,7 +138,7 @@ def _parts(
     ):
         spans = comment.part(structure.end, suffix_length)
         blocks.append(Block(BlockKind.OGG_PACKET, "suffix", suffix_length, spans))
-    return tuple(blocks), read_pictures(window, comment, structure)
+    return tuple(blocks), read_pictures(comment, structure)
 
 
 def _is_carried_suffix(first_byte: bytes, length: int) -> bool:

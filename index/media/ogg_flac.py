@@ -65,7 +65,7 @@ def parts(
         elif block_type == VORBIS_COMMENT:
             window = PacketWindow(read_at, packet)
             structure = walk_comment(window, _HEADER_BYTES, packet.length)
-            pictures += read_pictures(window, packet, structure)
+            pictures += read_pictures(packet, structure)
     return tuple(blocks), tuple(pictures)
 
 

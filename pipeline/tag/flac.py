@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Final
 
 from musefs.index.errors import MediaFormatError
+from musefs.index.media import flac as walker
 from musefs.index.media.facts import Technical
+from musefs.index.media.foreign_tags import skip_leading_id3
 from musefs.index.media.id3 import Id3Parts, read_tags
+from musefs.index.media.vorbis_comment import XiphParts
 from musefs.pipeline.tag.apev2 import read_trailing_tags
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.id3_text import add_frames
-from musefs.pipeline.tag.vorbis_comments import read_comments
+from musefs.pipeline.tag.vorbis_comments import add_entries, read_comments
 from musefs.pipeline.tag.window import Window
 
 _STREAMINFO: Final = 0
@@ -21,17 +24,32 @@ _MAX_BLOCKS: Final = 8192
 
 def read_flac(window: Window, tags: Collected) -> Technical:
     """Add the comments, then what a foreign ID3v2 in front adds; return the stream's facts."""
-    parts = Id3Parts()
-    start = read_tags(window.read_at, 0, parts) if window.head.startswith(b"ID3") else 0
-    technical = _read_blocks(window, start, tags)
-    if start:
-        tags.seal()
-        add_frames(window, parts, tags)
-        read_trailing_tags(window, tags)
+    parts = XiphParts()
+    try:
+        tags.anatomy = walker.read_anatomy(window.read_at, window.size, parts)
+    except MediaFormatError as error:
+        tags.refusal = error.message
+    if tags.anatomy is None or parts.comment is None:
+        start = skip_leading_id3(window.read_at)
+        technical = _read_blocks(window, start, tags)
+    else:
+        add_entries(parts.comment, tags)
+        technical = streaminfo_facts(parts.head, window.size - tags.anatomy.audio.offset)
+    if window.head.startswith(b"ID3"):
+        _read_foreign(window, tags)
     return technical
 
 
+def _read_foreign(window: Window, tags: Collected) -> None:
+    frames = Id3Parts()
+    if read_tags(window.read_at, 0, frames):
+        tags.seal()
+        add_frames(window, frames, tags)
+        read_trailing_tags(window, tags)
+
+
 def _read_blocks(window: Window, start: int, tags: Collected) -> Technical:
+    """Read what a damaged file still says: the walker could not follow its blocks or comment."""
     read_at = window.read_at
     if read_at(start, 4) != b"fLaC":
         raise MediaFormatError("no fLaC marker")

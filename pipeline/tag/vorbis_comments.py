@@ -1,7 +1,8 @@
 """Vorbis comments, as FLAC, Ogg Vorbis, Opus, Speex and FLAC in Ogg carry them.
 
-Pictures inside comments are stepped over, not read: whoever calls gives a reader of the comment
-body, which may lie scattered over Ogg pages.
+Of a whole comment the walker has the entries, which `add_entries` reads; `read_comments` follows
+damaged ones as far as they go. Pictures inside comments are stepped over, not read: whoever calls
+gives a reader of the comment body, which may lie scattered over Ogg pages.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from struct import Struct
 from typing import Final
 
 from musefs.index.errors import MediaFormatError
+from musefs.index.media.vorbis_comment import CommentStructure
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_KEY_CHARACTERS, MAX_VALUE_BYTES
 from musefs.pipeline.tag.naming import vorbis_key
@@ -54,6 +56,33 @@ class _Body:
         return self._data[start : start + length]
 
 
+def add_entries(comment: CommentStructure, tags: Collected) -> None:
+    """Add the entries that a walker found."""
+    entries = comment.entries
+    if len(entries) > MAX_ITEMS_WALKED:
+        tags.drop(f"{len(entries)} comments, of which {MAX_ITEMS_WALKED} were read")
+        entries = entries[:MAX_ITEMS_WALKED]
+    for offset, length, entry in entries:
+        if len(entry) < length:
+            if _is_left_out(entry, length, tags):
+                continue
+            entry = comment.window.read(offset, length)  # noqa: PLW2901 - the whole of the same
+        _add(entry, tags)
+
+
+def _add(entry: bytes, tags: Collected) -> None:
+    name, equals, value = entry.partition(b"=")
+    key = vorbis_key(name)
+    if key is None or not equals:
+        _leave_out(name, value, tags)
+    elif key not in PICTURE_KEYS:
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = from_utf8(value, tags)
+        tags.add(key, text)
+
+
 def read_comments(fetch: Fetch, length: int, tags: Collected) -> None:
     """Add the comments of a body of `length` bytes; what cannot be followed is noted."""
     try:
@@ -74,26 +103,19 @@ def _walk(fetch: Fetch, length: int, tags: Collected) -> None:
             return
         (size,) = _LENGTH.unpack(body.at(offset, 4))
         offset += 4
-        if size > READ_AHEAD_BYTES and _is_left_out(body, offset, size, tags):
+        if size > READ_AHEAD_BYTES and _is_left_out(
+            body.at(offset, _LONGEST_PICTURE_NAME), size, tags
+        ):
             offset += size
             if offset > length:
                 raise MediaFormatError(f"comment {number} is longer than the comment block")
             continue
-        name, equals, value = body.at(offset, size).partition(b"=")
+        _add(body.at(offset, size), tags)
         offset += size
-        key = vorbis_key(name)
-        if key is None or not equals:
-            _leave_out(name, value, tags)
-        elif key not in PICTURE_KEYS:
-            try:
-                text = value.decode()
-            except UnicodeDecodeError:
-                text = from_utf8(value, tags)
-            tags.add(key, text)
 
 
-def _is_left_out(body: _Body, offset: int, size: int, tags: Collected) -> bool:
-    name, equals, _ = body.at(offset, _LONGEST_PICTURE_NAME).partition(b"=")
+def _is_left_out(start: bytes, size: int, tags: Collected) -> bool:
+    name, equals, _ = start[:_LONGEST_PICTURE_NAME].partition(b"=")
     if equals and name.upper() in _PICTURE_NAMES:
         return True
     if size <= _LONGEST_ENTRY:
