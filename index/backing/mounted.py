@@ -55,7 +55,7 @@ def difference(recorded: Stamp, found: Stamp) -> str | None:
 class MountedContent:
     """One opened file; positioned reads only, so threads may share it."""
 
-    def __init__(self, descriptor: int, path: str, size: int) -> None:
+    def __init__(self, descriptor: int, path: str | bytes, size: int) -> None:
         self._descriptor = descriptor
         self._path = path
         self._size = size
@@ -80,7 +80,8 @@ class MountedContent:
                     break
                 data += more
         except OSError as error:
-            raise BackingReadError(f"reading failed: {error.strerror}", path=self._path) from error
+            path = os.fsdecode(self._path)
+            raise BackingReadError(f"reading failed: {error.strerror}", path=path) from error
         return data
 
     def stamp(self) -> Stamp:
@@ -170,8 +171,7 @@ class FolderOpener:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise BackingReadError("it is no plain file", path=os.fsdecode(self._root + path))
-        content = MountedContent(descriptor, os.fsdecode(self._root + path), status.st_size)
-        return content, stamp_of(status)
+        return MountedContent(descriptor, self._root + path, status.st_size), stamp_of(status)
 
     def _open(self, path: bytes) -> int:
         if os.open not in os.supports_dir_fd:

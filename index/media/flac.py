@@ -112,9 +112,7 @@ def _carried(block: MetadataBlock) -> Block:
     return Block(BlockKind.FLAC_BLOCK, str(kind), length, (Span(offset, length),))
 
 
-def _pictures(
-    read_at: ReadAt, blocks: list[MetadataBlock], parts: XiphParts
-) -> Iterator[Picture]:
+def _pictures(read_at: ReadAt, blocks: list[MetadataBlock], parts: XiphParts) -> Iterator[Picture]:
     commented = False
     for block in blocks:
         if block.block_type == VORBIS_COMMENT:

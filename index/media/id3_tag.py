@@ -184,9 +184,7 @@ def _walk_22(body: _Body) -> Iterator[StoredFrame]:
         offset += size
 
 
-def _walk_23(
-    body: _Body, tag: Id3Tag, number: int, texts: Texts | None
-) -> Iterator[StoredFrame]:
+def _walk_23(body: _Body, tag: Id3Tag, number: int, texts: Texts | None) -> Iterator[StoredFrame]:
     """Walk frames of v2.3 and v2.4; flat, as every frame of every MP3 passes here (ADR 0040)."""
     offset = _extended_header_bytes(body, tag)
     is_plain = body.is_plain and (tag.version == 3 or not tag.flags & _UNSYNC)

@@ -29,14 +29,21 @@ def fingerprint(window: Window, read_at: ReadAt, audio: Span, *, paged: bool) ->
     """
     if audio.length <= 0:
         return None
-    last = max(0, audio.length - SAMPLE_BYTES)
-    pieces = [audio.length.to_bytes(8)]
-    for place, read in ((0, window.read_at), (last // 2, read_at), (last, window.read_at)):
-        lead = min(place, PAGE_LEAD_BYTES) if paged else 0
-        length = min(SAMPLE_BYTES, audio.length - place)
-        data = read(audio.offset + place - lead, length + lead)
-        pieces.append(_without_numbers(data)[lead:] if paged else data)
-    return blake2b(b"".join(pieces), digest_size=_DIGEST_BYTES).hexdigest()
+    offset, length = audio
+    last = max(0, length - SAMPLE_BYTES)
+    places = ((0, window.read_at), (last // 2, read_at), (last, window.read_at))
+    size = min(SAMPLE_BYTES, length)
+    if paged:
+        samples = [_paged_sample(read, offset, place, size) for place, read in places]
+    else:
+        samples = [read(offset + place, size) for place, read in places]
+    samples.insert(0, length.to_bytes(8))
+    return blake2b(b"".join(samples), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _paged_sample(read_at: ReadAt, offset: int, place: int, size: int) -> bytes:
+    lead = min(place, PAGE_LEAD_BYTES)
+    return _without_numbers(read_at(offset + place - lead, size + lead))[lead:]
 
 
 def audio_hash(read_at: ReadAt, audio: Span, *, paged: bool) -> str:

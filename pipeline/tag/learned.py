@@ -73,11 +73,8 @@ class Learned:
                 row,
                 anatomy.format.value,
                 *_technical_values(facts.technical),
-                stamp.size,
-                stamp.mtime_ns,
-                stamp.ctime_ns,
-                anatomy.audio.offset,
-                anatomy.audio.length,
+                *stamp[:3],
+                *anatomy.audio,
                 facts.synthesised,
                 facts.reason,
                 reading.fingerprint,
@@ -121,17 +118,10 @@ class Learned:
         self.notes.append((row, counter.value, reason))
 
 
-def _technical_values(
-    technical: Technical,
-) -> tuple[str | None, float | None, int | None, int | None, int | None, int | None]:
-    return (
-        technical.codec,
-        technical.duration_seconds,
-        _fits(technical.bitrate),
-        _fits(technical.sample_rate),
-        _fits(technical.bits_per_sample),
-        _fits(technical.channels),
-    )
+def _technical_values(technical: Technical) -> Technical:
+    """Return facts that fit into their columns."""
+    codec, duration, bitrate, rate, bits, channels = technical
+    return Technical(codec, duration, _fits(bitrate), _fits(rate), _fits(bits), _fits(channels))
 
 
 def _fits(number: int | None) -> int | None:

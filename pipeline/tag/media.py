@@ -1,8 +1,7 @@
 """Read one file: which format it is, what its tags say, what its audio is, where its parts lie."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from musefs.index.counters import Counter
 from musefs.index.errors import MediaFormatError
@@ -29,13 +28,11 @@ WALKERS: Final[dict[AudioFormat, Walker]] = {
 }
 """The formats that are served with a fresh header, and who knows where their parts lie."""
 
-_PAGED: Final = frozenset(
-    {
-        AudioFormat.OGG_VORBIS,
-        AudioFormat.OGG_OPUS,
-        AudioFormat.OGG_FLAC,
-        AudioFormat.OGG_SPEEX,
-    }
+_PAGED: Final = (
+    AudioFormat.OGG_VORBIS,
+    AudioFormat.OGG_OPUS,
+    AudioFormat.OGG_FLAC,
+    AudioFormat.OGG_SPEEX,
 )
 
 
@@ -43,8 +40,7 @@ class NotMusicError(MediaFormatError):
     """A film under an extension that films and music share; left out, and no problem."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """All that was learned of one file."""
 
     facts: MediaFacts
@@ -85,12 +81,7 @@ def read_media(
     anatomy, reason = _anatomy(window, format_, tags)
     paged = format_ in _PAGED
     facts = MediaFacts(
-        anatomy=anatomy,
-        technical=technical,
-        tags=tuple(tags.pairs),
-        synthesised=reason is None,
-        reason=reason,
-        notes=tuple(tags.notes),
+        anatomy, technical, tuple(tags.pairs), reason is None, reason, tuple(tags.notes)
     )
     return Reading(
         facts,

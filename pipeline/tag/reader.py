@@ -10,7 +10,7 @@ from musefs.index.errors import BackingChangedError, MusefsError
 from musefs.pipeline.tag.formats import extension_of
 from musefs.pipeline.tag.learned import Learned
 from musefs.pipeline.tag.media import NotMusicError, read_media
-from musefs.pipeline.tag.sources import Job, Opener
+from musefs.pipeline.tag.sources import Job, Opened, Opener
 from musefs.pipeline.tag.sweep import sweep_chunk
 from musefs.pipeline.tag.window import Piece
 
@@ -36,11 +36,11 @@ def read_chunk(
 def _read_job(
     opener: Opener, job: Job, learned: Learned, *, full_hash: bool, pieces: Sequence[Piece]
 ) -> None:
-    stamp = job.recorded()
+    opened: Opened | None = None
     try:
         opened = opener.open(job)
         content, stamp = opened
-        with content:
+        try:
             reading = read_media(
                 content.read_at,
                 content.size,
@@ -49,16 +49,23 @@ def _read_job(
                 pieces=pieces,
             )
             opener.check_unchanged(opened)
+        finally:
+            content.close()
         learned.add_reading(job.row, reading, stamp)
     except NotMusicError:
         learned.left_out.append(job.row)
     except BackingChangedError as error:
-        learned.add_failure(job.row, stamp, Counter.TAG_FILES_CHANGED, error.message)
+        _fail(learned, job, opened, Counter.TAG_FILES_CHANGED, error.message)
     except MusefsError as error:
-        learned.add_failure(job.row, stamp, Counter.TAG_FILES_FAILED, error.message)
+        _fail(learned, job, opened, Counter.TAG_FILES_FAILED, error.message)
     except Exception as error:  # noqa: BLE001 - border: one hostile file must not cost a chunk
         reason = f"reading it ended in {type(error).__name__}: {error}"
-        learned.add_failure(job.row, stamp, Counter.TAG_FILES_FAILED, reason)
+        _fail(learned, job, opened, Counter.TAG_FILES_FAILED, reason)
+
+
+def _fail(learned: Learned, job: Job, opened: Opened | None, counter: Counter, reason: str) -> None:
+    stamp = opened.stamp if opened else job.recorded()
+    learned.add_failure(job.row, stamp, counter, reason)
 
 
 class _NoteTaker(logging.Handler):

@@ -66,7 +66,7 @@ def add_entries(comment: CommentStructure, tags: Collected) -> None:
         if len(entry) < length:
             if _is_left_out(entry, length, tags):
                 continue
-            entry = comment.window.read(offset, length)  # noqa: PLW2901 - the whole of the same
+            entry = comment.window.read(offset, length)
         _add(entry, tags)
 
 

@@ -55,7 +55,9 @@ class Window:
         self._pieces = list(pieces[1:])
         self._last_first: int = 0
         self._last_end = self._head_end
-        self.bytes_read = self._head_end + sum(end - first for first, end, _ in self._pieces)
+        self.bytes_read = self._head_end
+        if pieces:
+            self.bytes_read += sum(end - first for first, end, _ in self._pieces)
 
     @property
     def head(self) -> bytes:
