@@ -74,6 +74,7 @@ class Counter(StrEnum):
     REFRESH_FAILURES = "refresh_failures"
     REFRESH_GAP_FALLBACKS = "refresh_gap_fallbacks"
     INDEX_BUSY = "index_busy"
+    INDEX_WATCH_FALLBACKS = "index_watch_fallbacks"
     PASSTHROUGH_FALLBACKS = "passthrough_fallbacks"
     HANDLER_CRASHES = "handler_crashes"
     DIRECTORY_HANDLES_REFUSED = "directory_handles_refused"

@@ -84,11 +84,13 @@ class Library:
     ) -> Library:
         """Return the library after a change of the tracks in `named`.
 
-        `present` holds those of them that still exist, `row_of` gives each its row. Not for an
-        album-wide naming: there a change may move other tracks too, so build the whole again.
-        Covers, sidecars and playlists stay where they are until the next whole build.
+        `present` holds those of them that still exist, and perhaps others; `row_of` gives each its
+        row. Not for an album-wide naming: there a change may move other tracks too, so build the
+        whole again. Covers, sidecars and playlists stay where they are until the next whole build.
         """
         tracks, tags = library_frames(present)
+        if len(tracks) > len(named):
+            tracks = tracks.filter(pl.col("track_id").is_in(list(named)))
         rows = pl.Series([row_of(track_id) for track_id in tracks["track_id"]], dtype=pl.Int32)
         placements = self.naming.place(tracks, tags, rows, present.index_id)
         existing = set(tracks["track_id"].to_list())

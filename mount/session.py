@@ -18,7 +18,9 @@ from musefs.mount.plan import Transport as Wanted
 from musefs.mount.serve.core import Core, Limits
 from musefs.mount.serve.daemon import Background, go_to_background
 from musefs.mount.serve.devices import Devices
+from musefs.mount.serve.giving_way import GivingWay
 from musefs.mount.serve.handles import HANDLE_CAPACITY
+from musefs.mount.serve.index_watch import IndexWatch
 from musefs.mount.serve.library_source import LibrarySource
 from musefs.mount.serve.ownership import Ownership
 from musefs.mount.serve.pool import POOL_THREADS, Pool
@@ -94,7 +96,8 @@ def _serve(plan: MountPlan, mountpoint: Path, background: Background | None) -> 
         notifier = stack.enter_context(transport.notifier())
         refresher = Refresher(
             library, library.first, library.first_stamp, core, notifier,
-            poll_interval_s=plan.poll_interval_s,
+            poll_interval_s=plan.poll_interval_s, waits=IndexWatch(plan.index),
+            resting=GivingWay(transport.between_requests).resting,
         )  # fmt: skip
         telemetry.refresh = lambda: _refresh_numbers(refresher)
         stack.enter_context(Stopper(mountpoint, transport.stop, refresher.look_now))

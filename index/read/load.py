@@ -19,6 +19,7 @@ from musefs.index.read.attach import attached, connect_memory
 from musefs.index.read.mapped import MappedTables
 from musefs.index.read.snapshot import (
     ChangedTracks,
+    Changes,
     FileIdentity,
     Gap,
     IndexIdentity,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 LOAD_THREADS = 2
 """DuckDB's threads while loading; more only compete with the mount's readers."""
 
-_SERVED_STATES = ("present",)
+SERVED_STATES = ("present",)
 
 _UNSERVED = ["entry_id", "updated_at", "missing_since"]
 """Columns of tracks that change from scan to scan without a difference for a mount."""
@@ -59,7 +60,7 @@ def identity(path: Path) -> IndexIdentity:
 def load_library(
     path: Path,
     *,
-    states: Sequence[str] = _SERVED_STATES,
+    states: Sequence[str] = SERVED_STATES,
     with_contents: bool = False,
     spill_directory: Path | None = None,
 ) -> LibrarySnapshot:
@@ -79,7 +80,7 @@ def load_tracks(
     path: Path,
     track_ids: Iterable[int],
     *,
-    states: Sequence[str] = _SERVED_STATES,
+    states: Sequence[str] = SERVED_STATES,
     with_contents: bool = False,
     spill_directory: Path | None = None,
 ) -> LibrarySnapshot:
@@ -94,27 +95,30 @@ def load_update(
     path: Path,
     since: LibrarySnapshot | LibraryUpdate,
     *,
-    states: Sequence[str] = _SERVED_STATES,
+    also: frozenset[int] = frozenset(),
+    states: Sequence[str] = SERVED_STATES,
     with_contents: bool = False,
     spill_directory: Path | None = None,
 ) -> LibraryUpdate | Gap:
-    """Replay the change log since a state and load the tracks it names, in one look at the file."""
+    """Replay the change log since a state and load the tracks it names, in one look at the file.
+
+    `also` are tracks to load besides. For a few tracks again and again see `follow`.
+    """
     now = identity(path)
     with attached(path, threads=LOAD_THREADS) as con:
-        named = _changes(con, since.index_id, since.change_sequence)
-        if isinstance(named, Gap):
-            return named
-        _choose_ids(con, named, states)
+        changes = changes_in(con, since.index_id, since.change_sequence)
+        if isinstance(changes, Gap):
+            return changes
+        _choose_ids(con, changes.named | also, states)
         present = _load(con, now, with_contents=with_contents, spill=spill_directory)
-    return LibraryUpdate(
-        present.index_id, present.generation, present.change_sequence, named, present
-    )
+    return LibraryUpdate.of(present, changes.named, also)
 
 
 def changes_since(path: Path, index_id: str, sequence: int) -> frozenset[int] | Gap:
     """Return the tracks that the change log names after `sequence`."""
     with attached(path, threads=1) as con:
-        return _changes(con, index_id, sequence)
+        changes = changes_in(con, index_id, sequence)
+        return changes if isinstance(changes, Gap) else changes.named
 
 
 def compare(old: LibrarySnapshot, new: LibrarySnapshot) -> ChangedTracks:
@@ -153,12 +157,13 @@ def _differing(con: "duckdb.DuckDBPyConnection", was: "pa.Table", now: "pa.Table
     return {row[0] for row in rows}
 
 
-def _changes(
-    con: "duckdb.DuckDBPyConnection", index_id: str, sequence: int
-) -> frozenset[int] | Gap:
-    ((present_id, first, last),) = con.execute(
-        "SELECT (SELECT index_id FROM meta), coalesce(min(sequence), 0), "
-        "coalesce(max(sequence), 0) FROM changes"
+def changes_in(con: "duckdb.DuckDBPyConnection", index_id: str, sequence: int) -> Changes | Gap:
+    """Return what the log of an attached index says after `sequence`."""
+    ((present_id, generation, first, last, named),) = con.execute(
+        "SELECT (SELECT index_id FROM meta), (SELECT generation FROM meta), "
+        "coalesce(min(sequence), 0), coalesce(max(sequence), 0), "
+        "list(DISTINCT track_id) FILTER (sequence > ?) FROM changes",
+        [sequence],
     ).fetchall()
     if present_id != index_id:
         return Gap("the index at this path is another one")
@@ -166,10 +171,7 @@ def _changes(
         return Gap(f"the change log ends at {last}, before {sequence}")
     if sequence < first - 1:
         return Gap(f"the change log begins at {first}, after {sequence}")
-    rows = con.execute(
-        "SELECT DISTINCT track_id FROM changes WHERE sequence > ?", [sequence]
-    ).fetchall()
-    return frozenset(row[0] for row in rows)
+    return Changes(generation, last, frozenset(named or ()))
 
 
 def _choose(con: "duckdb.DuckDBPyConnection", condition: str) -> None:
@@ -207,7 +209,7 @@ def _load(
         index_id=meta[0],
         generation=meta[1],
         change_sequence=meta[2],
-        volume=_volume(con),
+        volume=volume_of(con),
         tracks=tracks,
         tags=tables.tags(),
         art=tables.rows_of("art"),
@@ -216,7 +218,8 @@ def _load(
     )
 
 
-def _volume(con: "duckdb.DuckDBPyConnection") -> VolumeFacts | None:
+def volume_of(con: "duckdb.DuckDBPyConnection") -> VolumeFacts | None:
+    """Return the volume of an attached index."""
     names = [field.name for field in fields(VolumeFacts)]
     row = con.sql(f"SELECT {', '.join(names)} FROM volumes").to_arrow_table().to_pylist()
     if not row:

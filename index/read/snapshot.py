@@ -152,6 +152,17 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """What the change log of an index says since a state."""
+
+    generation: int
+    sequence: int
+    """Its last line."""
+    named: frozenset[int]
+    """The tracks that it names."""
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryUpdate:
     """What a change log said, and the present state of the tracks that it named."""
 
@@ -161,3 +172,19 @@ class LibraryUpdate:
     named: frozenset[int]
     """All tracks of the log; those that are not in `present` are gone."""
     present: LibrarySnapshot
+    gathers: bool = False
+    """Whether `present` has tracks besides, that were asked for."""
+
+    @classmethod
+    def of(
+        cls, present: LibrarySnapshot, named: frozenset[int], also: frozenset[int] = frozenset()
+    ) -> "LibraryUpdate":
+        """Return the update whose tracks, and those in `also`, were loaded in the same look."""
+        return cls(
+            present.index_id,
+            present.generation,
+            present.change_sequence,
+            named,
+            present,
+            bool(also),
+        )

@@ -38,15 +38,11 @@ def synthesise(source: TrackSource) -> Layout:
 
     Raises MediaFormatError where the index contradicts the original's size or itself.
     """
-    make = SYNTHESISERS.get(source.format) if source.synthesised else None
-    if make is None:
+    if not _is_made(source):
         return plain_layout(source.size)
-    try:
-        segments = make(source)
-        if segments is not None:
-            return make_layout(segments, source.size)
-    except MediaFormatError as error:
-        raise MediaFormatError(error.message, path=source.path, hint=error.hint) from error
+    layout = _make(source)
+    if layout is not None:
+        return layout
     degrade(
         Counter.SERVED_UNTOUCHED,
         "%s: the tags do not fit into a %s file; served as it is",
@@ -54,6 +50,27 @@ def synthesise(source: TrackSource) -> Layout:
         source.format.value,
     )
     return plain_layout(source.size)
+
+
+def served_size(source: TrackSource) -> int:
+    """Return the size of what `synthesise` gives, and raise as it does.
+
+    For a few tracks quicker than `sizes.served_sizes`, whose columns pay from some dozens on.
+    """
+    layout = _make(source) if _is_made(source) else None
+    return source.size if layout is None else layout.size
+
+
+def _is_made(source: TrackSource) -> bool:
+    return source.synthesised and source.format in SYNTHESISERS
+
+
+def _make(source: TrackSource) -> Layout | None:
+    try:
+        segments = SYNTHESISERS[source.format](source)
+        return None if segments is None else make_layout(segments, source.size)
+    except MediaFormatError as error:
+        raise MediaFormatError(error.message, path=source.path, hint=error.hint) from error
 
 
 def structure_only(source: TrackSource) -> Layout:

@@ -4,26 +4,18 @@ Rows are tracks: the position in the first snapshot of a mount, then tracks that
 change shares everything with the state before it but what it touched.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-import polars as pl
-
-from musefs.index.read.snapshot import LibrarySnapshot
 from musefs.mount.formats.from_index import track_source
 from musefs.mount.formats.synthesise import structure_only, synthesise
 from musefs.mount.library import Library
 from musefs.mount.serve.generation import Attributes, Served
 from musefs.mount.serve.originals import original_of
+from musefs.mount.serve.track_columns import TrackColumns
 from musefs.mount.tree.difference import difference
 from musefs.mount.tree.placement import IDENTITY_MASK, LeafKind, kind_of
 from musefs.mount.tree.tree import ROOT, Tree
-
-Int64s = npt.NDArray[np.int64]
-_NS = 1_000_000_000
 
 
 class Extras(Protocol):
@@ -40,23 +32,6 @@ class Extras(Protocol):
     def served(self, kind: LeafKind, row: int) -> Served:
         """Return what a leaf consists of."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class TrackColumns:
-    """Sizes and times of all tracks by row, and where each is described."""
-
-    snapshot: LibrarySnapshot
-    sizes: Int64s
-    mtimes_ns: Int64s
-    later: Mapping[int, tuple[LibrarySnapshot, int]] = field(
-        default_factory=dict[int, tuple[LibrarySnapshot, int]]
-    )
-    """Rows that changed or came after the snapshot: which one has them now, and where."""
-
-    def find(self, row: int) -> tuple[LibrarySnapshot, int]:
-        """Return the snapshot that describes a row now, and the position in it."""
-        return self.later.get(row) or (self.snapshot, row)
 
 
 class LibraryGeneration:
@@ -143,27 +118,6 @@ class LibraryGeneration:
         layout = structure_only(source) if self._plain else synthesise(source)
         original = original_of(snapshot, position, compares_inodes=self._compares_inodes)
         return Served(layout, original)
-
-    def row_of(self, track_id: int) -> int | None:
-        """Return the row of a track of the first snapshot."""
-        return self.columns.snapshot.position(track_id)
-
-
-def shown_times(snapshot: LibrarySnapshot, *, plain: bool) -> Int64s:
-    """Return the modification times that tracks show, in nanoseconds.
-
-    A synthesised file changes with its original and with its tags, so it shows the later of both,
-    with the content version as nanoseconds: two edits in one second are told apart by rsync too.
-    """
-    # in Polars: the first cast of an Arrow column imports pyarrow.compute, which takes longer
-    tracks = pl.DataFrame(
-        snapshot.tracks.select(["mtime_ns", "updated_at", "content_version", "synthesised"])
-    )
-    own = pl.col("mtime_ns")
-    edited = pl.col("updated_at").dt.epoch("s")
-    shown = pl.max_horizontal(own // _NS, edited) * _NS + pl.col("content_version") % _NS
-    times = own if plain else pl.when("synthesised").then(shown).otherwise(own)
-    return np.array(tracks.select(times.alias("shown")).to_series().to_numpy(), np.int64)
 
 
 def changed_names(old: Tree, new: Tree) -> Iterator[tuple[int, bytes]]:

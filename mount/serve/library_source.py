@@ -6,18 +6,22 @@ path may depend on other tracks, tracks are chosen by a condition, or changes ha
 """
 
 import logging
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
 
 from musefs.index.backing.content import ContentRef
 from musefs.index.counters import Counter, degrade
-from musefs.index.read.load import identity, load_update
+from musefs.index.errors import MediaFormatError
+from musefs.index.read.follow import IndexFollower
+from musefs.index.read.load import identity
 from musefs.index.read.snapshot import Gap, LibrarySnapshot, LibraryUpdate
 from musefs.index.read.stored_pictures import StoredPictures
 from musefs.mount.companions.files import load_companion_files
-from musefs.mount.formats.from_index import size_columns
+from musefs.mount.formats.from_index import size_columns, track_source
 from musefs.mount.formats.sizes import served_sizes
+from musefs.mount.formats.synthesise import served_size
 from musefs.mount.library import Library
 from musefs.mount.naming import Naming
 from musefs.mount.plan import Mode, MountPlan
@@ -26,22 +30,27 @@ from musefs.mount.serve.companion_files import CompanionFiles, without_files
 from musefs.mount.serve.devices import Devices
 from musefs.mount.serve.library_generation import (
     Extras,
-    Int64s,
     LibraryGeneration,
-    TrackColumns,
     changed_names,
-    shown_times,
 )
 from musefs.mount.serve.opening import Opener
 from musefs.mount.serve.originals import find_originals, needs_contents
 from musefs.mount.serve.refresh import Refreshed
 from musefs.mount.serve.statfs import free_bytes_below
+from musefs.mount.serve.track_columns import Int64s, TrackColumns, shown_times
 
 LARGEST_CHANGE = 20_000
 """Tracks in one change beyond which building everything is faster than changing the tree."""
 
 PILED_UP = 50_000
-"""Changed rows since the last whole build; each keeps its little snapshot in memory."""
+"""Changed rows since the last whole build, beyond which everything is built anew."""
+
+LOOSE_SNAPSHOTS = 64
+"""Little snapshots since the last whole build, beyond which the next look reads their tracks again
+into one: each holds some 20 KB however few tracks it has."""
+
+SIZED_ONE_BY_ONE = 24
+"""Tracks up to which sizes are taken from their layouts: columns cost 6 ms, a layout 0.1 to 0.2."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +70,7 @@ class LibrarySource:
         if not self._contents and needs_contents(plan.backing, snapshot.volume):
             self._contents = True
             snapshot = self._load()
+        self._follower = IndexFollower(plan.index, with_contents=self._contents)
         self._originals = find_originals(plan.backing, snapshot.volume)
         self.art = StoredPictures(plan.index)
         self._copy_added_pictures(snapshot)
@@ -78,8 +88,9 @@ class LibrarySource:
         return free_bytes_below(self._originals.root)
 
     def close(self) -> None:
-        """Release the volume."""
+        """Release the volume and the memory of looks at the index."""
         self._originals.close()
+        self._follower.close()
 
     # what the refresher needs
 
@@ -91,11 +102,15 @@ class LibrarySource:
         """
         return identity(self._plan.index), self._companions_behind
 
+    def prepare(self) -> None:
+        """Make what the first look at an edit needs, while nobody waits for it."""
+        self._follower.prepare()
+
     def update(self, current: LibraryGeneration) -> Refreshed[LibraryGeneration] | None:
         """Return the next state, from the change log where that is exact."""
         if self._plan.naming.where is not None:
             return self._rebuild_if_changed(current)
-        update = load_update(self._plan.index, self._since, with_contents=self._contents)
+        update = self._follower.update(self._since, current.columns.loose(LOOSE_SNAPSHOTS))
         if isinstance(update, Gap):
             degrade(Counter.REFRESH_GAP_FALLBACKS, "%s; building everything anew", update.reason)
             return self.rebuild(current)
@@ -175,6 +190,10 @@ class LibrarySource:
     def _sizes(self, snapshot: LibrarySnapshot) -> Int64s:
         if self._plain:
             return np.array(snapshot.tracks.column("size").to_numpy(), np.int64)
+        if (count := len(snapshot.track_ids)) <= SIZED_ONE_BY_ONE:
+            with suppress(MediaFormatError):  # the columns know what to show for it
+                sizes = [served_size(track_source(snapshot, at)) for at in range(count)]
+                return np.array(sizes, np.int64)
         return np.array(served_sizes(size_columns(snapshot)).to_numpy(), np.int64)
 
     def _must_rebuild(self, current: LibraryGeneration, update: LibraryUpdate) -> bool:
@@ -194,46 +213,15 @@ class LibrarySource:
         self, current: LibraryGeneration, update: LibraryUpdate
     ) -> Refreshed[LibraryGeneration]:
         """Return a state that shares all but the tracks that the log names."""
-        present, old = update.present, current.columns
-        rows = self._rows(current, present)
-        size = max([len(old.sizes), *(row + 1 for row in rows.values())])
-        sizes, mtimes = _grown(old.sizes, size), _grown(old.mtimes_ns, size)
-        later = dict(old.later)
-        new_sizes, new_times = self._sizes(present), shown_times(present, plain=self._plain)
-        gone = update.named - rows.keys()
-        for position, row in enumerate(rows.values()):
-            sizes[row], mtimes[row] = new_sizes[position], new_times[position]
-            later[row] = (present, position)
-        for track_id in gone:
-            row_of_gone = self._row(current, track_id)
-            if row_of_gone is not None:
-                sizes[row_of_gone] = 0
+        present = update.present
+        sizes, times = self._sizes(present), shown_times(present, plain=self._plain)
+        columns = current.columns.changed(update, sizes, times)
+        rows = columns.rows_for(present.track_ids.tolist())
         library = current.library.changed(present, update.named, rows.__getitem__)
-        columns = TrackColumns(old.snapshot, sizes, mtimes, later)
         generation = self._make(current.number + 1, library, columns, current.extras)
         self._companions_behind = _has_companions(current)
         names = changed_names(current.tree, generation.tree)
         return Refreshed(generation, names, full=False)
-
-    def _rows(self, current: LibraryGeneration, present: LibrarySnapshot) -> dict[int, int]:
-        """Return the row of each present track, by track_id in order of position."""
-        rows: dict[int, int] = {}
-        following = len(current.columns.sizes)
-        for track_id in present.track_ids.tolist():
-            row = self._row(current, track_id)
-            if row is None:
-                row, following = following, following + 1
-            rows[track_id] = row
-        return rows
-
-    def _row(self, current: LibraryGeneration, track_id: int) -> int | None:
-        row = current.row_of(track_id)
-        if row is not None:
-            return row
-        for later_row, (snapshot, position) in current.columns.later.items():
-            if snapshot.track_ids[position] == track_id:
-                return later_row
-        return None
 
 
 def _has_companions(generation: LibraryGeneration) -> bool:
@@ -241,9 +229,3 @@ def _has_companions(generation: LibraryGeneration) -> bool:
     extras = generation.extras
     plan = extras.plan if isinstance(extras, CompanionFiles) else None
     return plan is not None and not plan.placements.is_empty()
-
-
-def _grown(column: Int64s, size: int) -> Int64s:
-    grown = np.zeros(size, np.int64)
-    grown[: len(column)] = column
-    return grown

@@ -1,6 +1,7 @@
 """Following the index while it is mounted: look, build, swap, tell the kernel.
 
-One thread looks at the index's identity, which opens nothing. When it changed, the next state is
+One thread looks at the index's identity, which opens nothing, when it is told of a change and in
+intervals. When it changed, the next state is
 built beside the one that is served; requests go on meanwhile, because building is native code
 that lets go of the interpreter. Then one reference is exchanged and names are expired. The stamp
 of what was built is the one read *before* building, and is kept only after success: a commit in
@@ -11,7 +12,8 @@ be read; the mount goes on with what it has, asks again later, and says so in it
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -19,6 +21,7 @@ from typing import Generic, Protocol, Self, TypeVar
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import IndexBusyError, MusefsError
 from musefs.mount.serve.generation import Generation
+from musefs.mount.serve.index_watch import TimedWait, Waits
 
 G = TypeVar("G", bound=Generation)
 C = TypeVar("C", contravariant=True)
@@ -52,6 +55,10 @@ class LibrarySource(Protocol[G]):
 
     def identity(self) -> object:
         """Return what tells this state of the index from others; opens nothing."""
+        ...
+
+    def prepare(self) -> None:
+        """Make ready what the first update would have to wait for; in the thread of updates."""
         ...
 
     def update(self, current: G) -> Refreshed[G] | None:
@@ -95,15 +102,22 @@ class Refresher(Generic[G]):
         notifier: Expires,
         *,
         poll_interval_s: float = 1.0,
+        waits: Waits | None = None,
+        resting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """Begin with `current`, whose identity before it was built was `stamp`."""
+        """Begin with `current`, whose identity before it was built was `stamp`.
+
+        `waits` tells when the index may have changed before the interval is over; within a block
+        of `resting` requests give way to the refresh.
+        """
         self._source = source
         self._current = current
         self._stamp = stamp
         self._core = core
         self._notifier = notifier
         self._interval_s = max(poll_interval_s, FASTEST_POLL_S)
-        self._wake = threading.Event()
+        self._resting = resting
+        self._waits = TimedWait() if waits is None else waits
         self._closing = False
         self._single = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -124,14 +138,16 @@ class Refresher(Generic[G]):
     def close(self) -> None:
         """Stop looking; a refresh that runs is waited for a moment."""
         self._closing = True
-        self._wake.set()
+        self._waits.wake()
         if self._thread is not None:
             self._thread.join(timeout=2)
+            if self._thread.is_alive():
+                return  # it goes with the process, and what it waits with
+        self._waits.close()
 
     def look_now(self) -> None:
         """Look without waiting for the interval; from any thread or signal handler."""
-        self._not_before = 0.0
-        self._wake.set()
+        self._waits.wake()
 
     def __enter__(self) -> Self:
         self.start()
@@ -177,10 +193,11 @@ class Refresher(Generic[G]):
             self.busy = False
             return False
         begin = time.perf_counter()
-        if self.needs_rebuild:
-            refreshed: Refreshed[G] | None = self._source.rebuild(self._current)
-        else:
-            refreshed = self._source.update(self._current)
+        with self._resting():
+            if self.needs_rebuild:
+                refreshed: Refreshed[G] | None = self._source.rebuild(self._current)
+            else:
+                refreshed = self._source.update(self._current)
         self.last_seconds = time.perf_counter() - begin
         if refreshed is not None:
             self._publish(refreshed)
@@ -208,8 +225,9 @@ class Refresher(Generic[G]):
         self._not_before = now + back_off
 
     def _serve(self) -> None:
+        self._source.prepare()
         while not self._closing:
-            self._wake.wait(self._interval_s)
-            self._wake.clear()
+            if self._waits.wait(self._interval_s):
+                self._not_before = 0.0  # whoever held the index has let go
             if not self._closing:
                 self.poll()

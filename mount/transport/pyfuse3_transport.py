@@ -5,6 +5,7 @@ runs on is decided by the name `trio` in its module, which it looks up whenever 
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,6 +54,10 @@ class Pyfuse3Transport:
     def stop(self) -> None:
         """Have `run` return soon."""
         self._loop.call_soon(pyfuse3.terminate)
+
+    def between_requests(self, call: Callable[[], None]) -> None:
+        """Have the loop call `call`."""
+        self._loop.call_soon(call)
 
     def close(self) -> None:
         """Unmount and release."""

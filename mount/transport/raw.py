@@ -58,6 +58,7 @@ class RawTransport:
         self._buffer = bytearray(wire.LARGEST_REQUEST_BYTES + 4096)
         self._backing = BackingIds(-1)
         self._requests = 0
+        self._between: Callable[[], None] | None = None
         self._handlers: dict[int, Callable[[int, int, memoryview], Answer]] = {
             Opcode.INIT: self._init,
             Opcode.LOOKUP: self._lookup,
@@ -106,11 +107,18 @@ class RawTransport:
                 raise
             self._requests += 1
             self._serve(view[:length])
+            if self._between is not None:
+                between, self._between = self._between, None
+                between()
 
     def stop(self) -> None:
         """Have `run` return soon."""
         self._stopping = True
         os.eventfd_write(self._stop, 1)
+
+    def between_requests(self, call: Callable[[], None]) -> None:
+        """Have `call` called after the next request; the last one given counts."""
+        self._between = call
 
     def close(self) -> None:
         """Unmount if that has not happened, and release everything."""

@@ -1,5 +1,6 @@
 """What the session needs of a transport, whichever protocol it speaks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,10 @@ class Transport(Protocol):
 
     def stop(self) -> None:
         """Have `run` return soon; from any thread, and from a signal handler."""
+        ...
+
+    def between_requests(self, call: Callable[[], None]) -> None:
+        """Have the thread that serves call `call` before the next request; from any thread."""
         ...
 
     def close(self) -> None:

@@ -27,11 +27,15 @@ class FakeSource:
     commit_during_update: bool = False
     block: threading.Event | None = None
     calls: list[str] = field(default_factory=list)
+    prepared: bool = False
 
     def identity(self) -> object:
         if self.fail_identity:
             raise self.fail_identity
         return self.stamp
+
+    def prepare(self) -> None:
+        self.prepared = True
 
     def update(self, current: MemoryGeneration) -> Refreshed[MemoryGeneration] | None:
         self.calls.append("update")
