@@ -284,6 +284,43 @@ def stacked(
     )
 
 
+def steps(
+    frame: pl.DataFrame,
+    begin: str,
+    end: str,
+    parts: dict[str, str],
+    title: str,
+    *,
+    axis_x: str,
+    axis_y: str,
+    nothing: str = "There is nothing to show.",
+) -> Picture:
+    """Draw several columns as steps along a numeric axis, each row from its begin to its end."""
+    if frame.is_empty():
+        return Nothing(nothing)
+    words = [pl.col(column).alias(word) for column, word in parts.items()]
+    sides = [
+        frame.select(pl.col(side).alias("place"), pl.lit(order).alias("order"), *words)
+        for order, side in enumerate((begin, end))
+    ]
+    edges = pl.concat(sides).sort("place", "order", descending=[False, True])
+    long = edges.with_row_index("point").unpivot(
+        index=["place", "point"], on=list(parts.values()), variable_name="part"
+    )
+    colours = alt.Scale(domain=list(parts.values()))
+    return (
+        alt.Chart(long.rename({"value": "amount"}))
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("place:Q", title=axis_x, axis=alt.Axis(format="~s", grid=False)),
+            y=alt.Y("amount:Q", title=axis_y, axis=alt.Axis(format="~s", tickCount=6)),
+            order="point:Q",
+            color=alt.Color("part:N", title=None, scale=colours),
+        )
+        .properties(width=WIDTH - 80, height=260, title=title)
+    )
+
+
 def pairs(
     frame: pl.DataFrame,
     label: str,

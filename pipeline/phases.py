@@ -37,6 +37,26 @@ class PhaseTimes:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Work between two readings of perf_counter."""
+
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTimes:
+    """When one chunk of the $MFT was read and when it was parsed."""
+
+    chunk: int
+    first_record: int
+    records: int
+    bytes: int
+    read: Span
+    parse: Span
+
+
 @dataclass(slots=True)
 class Done:
     """What a timed body handled."""
@@ -52,6 +72,10 @@ class PhaseClock:
         self._lock = threading.Lock()
         self._zero = time.perf_counter()
         self._phases: dict[Phase, list[float]] = {}
+
+    def nanoseconds(self, reading: float) -> int:
+        """Return a reading of perf_counter as nanoseconds since the clock was made."""
+        return round((reading - self._zero) * 1e9)
 
     @property
     def elapsed_seconds(self) -> float:

@@ -21,7 +21,7 @@ from musefs.pipeline.parse.sub_range import (
     compile_parser,
     needs_compiling,
 )
-from musefs.pipeline.phases import Phase, PhaseClock
+from musefs.pipeline.phases import ChunkTimes, Phase, PhaseClock
 from musefs.pipeline.read.chunks import CHUNK_BYTES, SUB_RANGE_BYTES, plan_chunks
 from musefs.pipeline.read.layout import MftLayout, read_exactly
 from musefs.pipeline.read.reader import ChunkReader, StartThread, start_io_thread
@@ -68,6 +68,7 @@ class RecordTotals:
     formats: dict[str, tuple[int, int]]
     """Files and bytes by readable extension."""
     disk_reads_after_stream: int
+    chunks: list[ChunkTimes]
 
 
 class RecordReader:
@@ -177,4 +178,5 @@ def _totals(outcome: StreamOutcome, extensions: int, folders: int, reads: int) -
         folders=folders,
         formats=formats,
         disk_reads_after_stream=reads,
+        chunks=outcome.chunks,
     )

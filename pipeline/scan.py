@@ -26,10 +26,16 @@ from musefs.index.counters import Counter, Tally, fresh_tally
 from musefs.index.errors import ExitCode
 from musefs.index.schema.column import Table
 from musefs.index.schema.enums import VolumeKind
-from musefs.index.schema.volume_tables import SCAN_COUNTERS, SCAN_PHASES, SCANS, VOLUMES
+from musefs.index.schema.volume_tables import (
+    SCAN_CHUNKS,
+    SCAN_COUNTERS,
+    SCAN_PHASES,
+    SCANS,
+    VOLUMES,
+)
 from musefs.index.write import IndexWriter
 from musefs.pipeline.census import DAMAGE, Census
-from musefs.pipeline.phases import Phase, PhaseClock
+from musefs.pipeline.phases import ChunkTimes, Phase, PhaseClock
 from musefs.pipeline.plan import ScanPlan
 from musefs.pipeline.read.layout import read_layout
 from musefs.pipeline.records import RecordOptions, prepare_parser, scan_records
@@ -63,6 +69,7 @@ class ScanRun:
     started_at: datetime
     records: int = 0
     bytes_read: int = 0
+    chunks: list[ChunkTimes] = field(default_factory=list[ChunkTimes])
     tracks: dict[str, int] = field(default_factory=dict[str, int])
 
     def append(self, table: Table, batch: pa.RecordBatch) -> None:
@@ -135,6 +142,7 @@ def _scan_volume(source: VolumeSource, state: ScanRun) -> None:
         totals = scan_records(volume, layout, state.append, options, state.clock, advance)
     state.census.formats = totals.formats
     state.records, state.bytes_read = totals.records, totals.bytes
+    state.chunks = totals.chunks
     if _wants_tracks(state):
         from musefs.pipeline.tagging import volume_bytes
 
@@ -238,9 +246,33 @@ def _append_scan_rows(state: ScanRun, counts: dict[Counter, int]) -> None:
         }
         for row in state.clock.report()
     ]
-    for table, rows in ((SCANS, [scan_row]), (SCAN_COUNTERS, counters), (SCAN_PHASES, phases)):
+    told = (
+        (SCANS, [scan_row]),
+        (SCAN_COUNTERS, counters),
+        (SCAN_PHASES, phases),
+        (SCAN_CHUNKS, _chunk_rows(state)),
+    )
+    for table, rows in told:
         if rows:
             state.writer.append(table, pa.RecordBatch.from_pylist(rows, schema=table.arrow_schema))
+
+
+def _chunk_rows(state: ScanRun) -> list[dict[str, Any]]:
+    since_start = state.clock.nanoseconds
+    return [
+        {
+            "scan_id": state.scan_id,
+            "chunk": times.chunk,
+            "first_record": times.first_record,
+            "records": times.records,
+            "bytes": times.bytes,
+            "read_started_ns": since_start(times.read.started),
+            "read_ended_ns": since_start(times.read.ended),
+            "parse_started_ns": since_start(times.parse.started),
+            "parse_ended_ns": since_start(times.parse.ended),
+        }
+        for times in state.chunks
+    ]
 
 
 def _options(plan: ScanPlan) -> str:

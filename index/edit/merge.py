@@ -26,7 +26,7 @@ CHANGE_LOG_ROWS = 1 << 18
 """Lines of the change log that a rescan keeps; a mount that missed more compares in full."""
 
 SCANS_KEPT = 100
-"""Former scans whose counters and phases a rescan keeps."""
+"""Former scans whose counters, phases and chunks a rescan keeps."""
 
 _CONTENT_COLUMNS = (
     "format", "codec", "duration_seconds", "bitrate", "sample_rate", "bits_per_sample", "channels",
@@ -185,7 +185,7 @@ def _carry_history(con: "duckdb.DuckDBPyConnection") -> None:
         f"ORDER BY generation DESC LIMIT {SCANS_KEPT}"
     )
     con.execute(f"INSERT INTO scans ({_columns('scans')}) FROM former_scans ORDER BY generation")
-    for table in ("scan_counters", "scan_phases"):
+    for table in ("scan_counters", "scan_phases", "scan_chunks"):
         con.execute(
             f"INSERT INTO {table} SELECT * FROM old.{table} "
             "WHERE scan_id IN (SELECT scan_id FROM former_scans)"

@@ -74,6 +74,22 @@ ORDER BY speed
         "An estimate: reading the records gets faster until parsing them is what takes the time.",
     ),
     _ask(
+        "speed_by_record",
+        "How many records a second were read and parsed, along the table?",
+        """
+SELECT chunk, first_record, first_record + records AS end_record, records,
+  round(records * 1e9 / greatest(1, read_ended_ns - read_started_ns))::BIGINT
+    AS read_per_second,
+  round(records * 1e9 / greatest(1, parse_ended_ns - parse_started_ns))::BIGINT
+    AS parsed_per_second,
+  round(bytes * 1e9 / greatest(1, read_ended_ns - read_started_ns))::BIGINT
+    AS read_bytes_per_second
+FROM scan_chunks WHERE scan_id = (SELECT scan_id FROM meta) ORDER BY chunk
+""",
+        "One row a chunk of 16 MiB. Chunks are read and parsed side by side, so the slower of the "
+        "two sets the pace. A directory has no such table: its scans have no rows.",
+    ),
+    _ask(
         "table_by_record",
         "How is the table of file records filled?",
         """

@@ -110,6 +110,24 @@ SCAN_PHASES = Table(
     key=("scan_id", "phase"),
 )
 
+SCAN_CHUNKS = Table(
+    "scan_chunks",
+    "How fast the table of file records was read and parsed along its length, one row a chunk of "
+    "16 MiB. Directories are walked, not read in chunks: their scans have no rows.",
+    (
+        Column("scan_id", Kind.TEXT, "the scan"),
+        Column("chunk", Kind.INTEGER, "position of the chunk in the $MFT, from 0"),
+        Column("first_record", Kind.BIGINT, "record number at which the chunk begins"),
+        Column("records", Kind.BIGINT, "record slots in the chunk"),
+        Column("bytes", Kind.BIGINT, "bytes of the $MFT in the chunk"),
+        Column("read_started_ns", Kind.BIGINT, "its reading began, ns after the scan's start"),
+        Column("read_ended_ns", Kind.BIGINT, "its reading ended, ns after the scan's start"),
+        Column("parse_started_ns", Kind.BIGINT, "its first part began to be parsed, likewise"),
+        Column("parse_ended_ns", Kind.BIGINT, "its last part was parsed; parts run in parallel"),
+    ),
+    key=("scan_id", "chunk"),
+)
+
 ENTRIES = Table(
     "entries",
     "One row a file or directory (a base FILE record), in the order of the sequential scan.",
@@ -253,6 +271,6 @@ CONTENTS = Table(
 )
 
 VOLUME_TABLES = (
-    META, VOLUMES, SCANS, SCAN_COUNTERS, SCAN_PHASES,
+    META, VOLUMES, SCANS, SCAN_COUNTERS, SCAN_PHASES, SCAN_CHUNKS,
     ENTRIES, NAMES, STREAMS, DIRECTORIES, CONTENTS,
 )  # fmt: skip

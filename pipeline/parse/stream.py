@@ -18,6 +18,7 @@ from musefs.pipeline.parse.columns import Numbers
 from musefs.pipeline.parse.folders import FolderRows, ParentCounts, count_parents, pick_folders
 from musefs.pipeline.parse.kernel import DAMAGE_KINDS
 from musefs.pipeline.parse.sub_range import EXTENSIONS, SubRange, SubRangeParser
+from musefs.pipeline.phases import ChunkTimes, Span
 from musefs.pipeline.read.chunks import cut_sub_ranges
 from musefs.pipeline.read.reader import ChunkReader, LoadedChunk
 
@@ -50,6 +51,7 @@ class StreamOutcome:
     folders: list[FolderRows] = field(default_factory=list[FolderRows])
     parents: list[ParentCounts] = field(default_factory=list[ParentCounts])
     deferred: list[KeptRecord] = field(default_factory=list[KeptRecord])
+    chunks: list[ChunkTimes] = field(default_factory=list[ChunkTimes])
     formats: Numbers = field(default_factory=lambda: np.zeros(2 * len(EXTENSIONS), np.int64))
 
 
@@ -130,6 +132,7 @@ class RecordStream:
         records = loaded.chunk.length // self._parser.settings.record_bytes
         outcome.records += records
         outcome.bytes += loaded.chunk.length
+        outcome.chunks.append(_times_of(loaded, parts, records))
         for part in parts:
             outcome.formats += part.formats
         self._report_damage(loaded, np.sum([part.damage for part in parts], axis=0))
@@ -152,3 +155,12 @@ class RecordStream:
             if count:
                 words = "%d of %s from record %d on"
                 degrade(kind, words, count, kind.value, loaded.chunk.first_record, amount=count)
+
+
+def _times_of(loaded: LoadedChunk, parts: list[SubRange], records: int) -> ChunkTimes:
+    chunk = loaded.chunk
+    started = min(part.parsed.started for part in parts)
+    ended = max(part.parsed.ended for part in parts)
+    return ChunkTimes(
+        chunk.index, chunk.first_record, records, chunk.length, loaded.read, Span(started, ended)
+    )

@@ -19,7 +19,7 @@ from musefs.pipeline.parse.columns import (
 )
 from musefs.pipeline.parse.compiled import is_compiled
 from musefs.pipeline.parse.kernel import parse_sub_range
-from musefs.pipeline.phases import Phase, PhaseClock
+from musefs.pipeline.phases import Phase, PhaseClock, Span
 
 EXTENSIONS = tuple(text for _, text in packed_table())
 """The readable extensions in the order in which the kernel counts them."""
@@ -47,6 +47,8 @@ class SubRange:
     entry_count: int
     formats: Numbers
     damage: Numbers
+    parsed: Span
+    """When; the chunk's part that is parsed last says when the chunk was."""
 
 
 @dataclass(slots=True)
@@ -109,8 +111,11 @@ class SubRangeParser:
             self._table,
             columns,
         )
-        result = _copy_out(columns, records)
-        self._clock.add(Phase.PARSE, started, items=len(records), length=length)
+        result = _copy_out(columns, records, started)
+        span = result.parsed
+        self._clock.add_span(
+            Phase.PARSE, span.started, span.ended, items=len(records), length=length
+        )
         return result
 
     def _columns(self) -> Columns:
@@ -123,7 +128,7 @@ class SubRangeParser:
         return columns
 
 
-def _copy_out(columns: Columns, records: Bytes) -> SubRange:
+def _copy_out(columns: Columns, records: Bytes, started: float) -> SubRange:
     counts = columns.counts
     kept = columns.kept[: counts[Count.KEPT]].copy()
     return SubRange(
@@ -144,4 +149,5 @@ def _copy_out(columns: Columns, records: Bytes) -> SubRange:
         entry_count=int(counts[Count.NEXT_ENTRY]),
         formats=columns.formats.copy(),
         damage=columns.damage.copy(),
+        parsed=Span(started, time.perf_counter()),  # evaluated last: the copies are work as well
     )

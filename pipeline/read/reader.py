@@ -20,7 +20,7 @@ from typing import Self
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import CancelledError, VolumeReadError
-from musefs.pipeline.phases import Phase, PhaseClock
+from musefs.pipeline.phases import Phase, PhaseClock, Span
 from musefs.pipeline.read.chunks import Chunk, ChunkPlan, Piece
 from musefs.pipeline.volume.seam import Volume
 
@@ -40,6 +40,7 @@ class LoadedChunk:
 
     chunk: Chunk
     buffer: mmap.mmap
+    read: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,7 @@ class ChunkReader:
         for chunk in self._plan.chunks:
             buffer = self._empty.get()
             if buffer is not None:
-                self._load(chunk, buffer)
-                yield LoadedChunk(chunk, buffer)
+                yield LoadedChunk(chunk, buffer, self._load(chunk, buffer))
 
     def _read_all(self) -> None:
         """Body of the I/O thread; every way out leaves an end mark or an error in `full`."""
@@ -140,14 +140,13 @@ class ChunkReader:
                 buffer = self._empty.get()
                 if buffer is None or self._stop.is_set():
                     return
-                self._load(chunk, buffer)
-                self._full.put(LoadedChunk(chunk, buffer))
+                self._full.put(LoadedChunk(chunk, buffer, self._load(chunk, buffer)))
         except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
             self._full.put(error)
         else:
             self._full.put(None)
 
-    def _load(self, chunk: Chunk, buffer: mmap.mmap) -> None:
+    def _load(self, chunk: Chunk, buffer: mmap.mmap) -> Span:
         started = time.perf_counter()
         view = memoryview(buffer)
         if chunk.has_holes:
@@ -157,7 +156,9 @@ class ChunkReader:
             self._report_bad_sectors(chunk, failed)
         self._chunks += 1
         self._bytes += chunk.length
-        self._clock.add(Phase.READ, started, items=1, length=chunk.length)
+        ended = time.perf_counter()
+        self._clock.add_span(Phase.READ, started, ended, items=1, length=chunk.length)
+        return Span(started, ended)
 
     def _load_piece(self, piece: Piece, view: memoryview) -> int:
         """Read one piece; return how many of its bytes lie in bad sectors."""
