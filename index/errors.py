@@ -21,6 +21,7 @@ one table of its own (`musefs.mount.serve.errno_table`).
     │   ├── IndexMissingError           5
     │   ├── NotAnIndexError             5
     │   ├── SchemaVersionError          5
+    │   ├── OtherVolumeError            5
     │   └── IndexDamagedError           5
     ├── IndexWriteError                 6
     │   ├── IndexDiskFullError          6
@@ -70,7 +71,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.USAGE: "wrong command line, environment or configuration",
     ExitCode.NOT_ELEVATED: "needs administrator or root rights",
     ExitCode.VOLUME: "the volume, image or directory cannot be read",
-    ExitCode.INDEX: "the index is missing, unreadable or of another schema",
+    ExitCode.INDEX: "the index is missing, unreadable, of another schema or volume",
     ExitCode.WRITE: "the index could not be written; the old one is untouched",
     ExitCode.BUSY: "another process is using the index",
     ExitCode.MOUNT_REFUSED: "the system refused the mount",
@@ -192,6 +193,15 @@ class SchemaVersionError(IndexFileError):
     """The index was written by a version with another schema."""
 
     default_hint = "Update musefs, or make a new index with musefs-scan."
+
+
+class OtherVolumeError(IndexFileError):
+    """The index is of another volume than the one that is scanned into it."""
+
+    default_hint = (
+        "Choose another index with --out. If this index shall go on with the other volume, "
+        "say --other-volume."
+    )
 
 
 class IndexDamagedError(IndexFileError):

@@ -34,6 +34,7 @@ def plan_scan(settings: Settings, common: CommonPlan) -> ScanPlan | CheckPlan:
         fingerprint=settings[flags.FINGERPRINT],
         force=settings[flags.FORCE],
         prune=settings[flags.PRUNE],
+        other_volume=settings[flags.OTHER_VOLUME],
         follow_symlinks=settings[flags.FOLLOW_SYMLINKS],
         exclude=settings[flags.EXCLUDE],
     )

@@ -82,6 +82,16 @@ PRUNE = Switch(
     group="Result",
     environment=False,
 )
+OTHER_VOLUME = Switch(
+    "other-volume",
+    help="Go on with an index that is of another volume",
+    long_help="Otherwise that is refused, and so is a drive that was formatted since: the index "
+    "and its edits belong to another volume's files. With it tracks are recognised by their path "
+    "and their audio, those that are not found are kept as missing, and the index is of this "
+    "volume from now on. For a copy of the library on a new drive, or a folder that moved.",
+    group="Result",
+    environment=False,
+)
 DELETED = Switch(
     "deleted",
     help="Also record deleted files whose records are still there",
@@ -126,8 +136,8 @@ SCAN = Command(
         "be read the scan still finishes, lists them in the table problems, and exits with 10."
     ),
     flags=(
-        SOURCE, PARTITION, ROOT, FOLLOW_SYMLINKS, EXCLUDE, OUT, CHECK, FORCE, PRUNE, DELETED, TAGS,
-        FINGERPRINT, WORKERS,
+        SOURCE, PARTITION, ROOT, FOLLOW_SYMLINKS, EXCLUDE, OUT, CHECK, FORCE, PRUNE, OTHER_VOLUME,
+        DELETED, TAGS, FINGERPRINT, WORKERS,
     ),
     examples=(
         ("musefs-scan C: --out index.duckdb", "the Windows drive C:, as administrator"),

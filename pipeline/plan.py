@@ -58,6 +58,8 @@ class ScanPlan:
     """Whether unchanged files are read again."""
     prune: bool = False
     """Whether tracks whose file is gone are dropped now and not kept as missing."""
+    other_volume: bool = False
+    """Whether an index of another volume is continued with this one."""
     follow_symlinks: bool = False
     """Whether the walk of a directory enters links to directories."""
     exclude: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ import pyarrow as pa
 from musefs.index.command.output import Output, write_stats
 from musefs.index.command.progress import Progress, progress_for
 from musefs.index.counters import Counter, Tally, fresh_tally
-from musefs.index.errors import ExitCode
+from musefs.index.errors import ExitCode, OtherVolumeError
 from musefs.index.schema.column import Table
 from musefs.index.schema.enums import VolumeKind
 from musefs.index.schema.volume_tables import (
@@ -39,6 +39,7 @@ from musefs.pipeline.phases import ChunkTimes, Phase, PhaseClock
 from musefs.pipeline.plan import ScanPlan
 from musefs.pipeline.read.layout import read_layout
 from musefs.pipeline.records import RecordOptions, prepare_parser, scan_records
+from musefs.pipeline.same_volume import identity_of, in_words, is_same_volume
 from musefs.pipeline.summary import ScanReport, report_fields, write_report
 from musefs.pipeline.volume.opening import DirectorySource, VolumeSource, open_source
 from musefs.pipeline.volume_row import directory_row, ntfs_row
@@ -71,6 +72,19 @@ class ScanRun:
     bytes_read: int = 0
     chunks: list[ChunkTimes] = field(default_factory=list[ChunkTimes])
     tracks: dict[str, int] = field(default_factory=dict[str, int])
+    same_volume: bool = True
+    """The former index is of this volume, or there is none."""
+
+    def describe(self, row: pa.RecordBatch) -> None:
+        """Append the row about the volume, unless the index is of another one."""
+        before = self.writer.previous.volume if self.writer.previous else None
+        now = identity_of(row)
+        self.same_volume = before is None or is_same_volume(before, now)
+        if before is not None and not self.same_volume and not self.plan.other_volume:
+            raise OtherVolumeError(
+                f"is an index of {in_words(before)}; this is {in_words(now)}", path=self.plan.out
+            )
+        self.append(VOLUMES, row)
 
     def append(self, table: Table, batch: pa.RecordBatch) -> None:
         """Count a batch and hand it to the writer; waits while the writer's queue is full."""
@@ -129,7 +143,7 @@ def _scan_volume(source: VolumeSource, state: ScanRun) -> None:
     volume, plan = source.volume, state.plan
     with state.clock.timed(Phase.LAYOUT):
         layout = read_layout(volume)
-        state.append(VOLUMES, ntfs_row(volume, layout, plan.root))
+        state.describe(ntfs_row(volume, layout, plan.root))
     prepare_parser(layout, state.clock, state.progress.say)
     options = RecordOptions(
         deleted=plan.deleted, workers=plan.workers or _workers(), cancelled=state.cancelled
@@ -156,7 +170,7 @@ def _workers() -> int:
 def _scan_directory(source: DirectorySource, state: ScanRun) -> None:
     plan = state.plan
     walk = Walk(source.path, WalkOptions(follow_symlinks=plan.follow_symlinks), state.cancelled)
-    state.append(VOLUMES, directory_row(source.path))
+    state.describe(directory_row(source.path))
     with state.progress.step("walk", "files") as step:
         started = time.perf_counter()
         for table, batch in walk.batches():
@@ -189,8 +203,11 @@ def _tag(state: ScanRun, source: "BytesSource | None") -> None:
             seen[:] = now.done, now.bytes_read
 
         report = tag_files(
-            TagWork(state.plan, state.writer, source, state.append, advance, state.cancelled.is_set)
-        )
+            TagWork(
+                state.plan, state.writer, source, state.append, advance, state.cancelled.is_set,
+                state.same_volume,
+            )
+        )  # fmt: skip
         done.items, done.bytes = report.read, report.bytes_read
     state.tracks = {name: count for name, count in asdict(report).items() if name in _TOLD}
 

@@ -38,6 +38,8 @@ class TagWork:
     emit: Emit
     progress: Progress
     cancelled: Callable[[], bool]
+    same_volume: bool = True
+    """Record numbers of the former index mean the same files now."""
 
 
 def volume_bytes(volume: Volume, layout: MftLayout, root: Path | None) -> BytesSource | None:
@@ -80,6 +82,7 @@ def tag_files(work: TagWork) -> TagReport:
             full_hash=plan.fingerprint is Fingerprint.FULL,
             read=plan.tags and work.source is not None,
             prune=plan.prune,
+            same_volume=work.same_volume,
         ),
         progress=work.progress,
         cancelled=work.cancelled,

@@ -12,6 +12,7 @@ from musefs.index.schema.enums import VolumeKind
 from musefs.index.schema.volume_tables import VOLUMES
 from musefs.pipeline.ntfs.attribute import AttributeType
 from musefs.pipeline.ntfs.entry import ParsedRecord, parse_record
+from musefs.pipeline.ntfs.integers import u64
 from musefs.pipeline.ntfs.record import SlotState, open_slot
 from musefs.pipeline.ntfs.runs import RunListError, join_extents, to_spans
 from musefs.pipeline.ntfs.upcase import TABLE_BYTES, UPCASE_RECORD, usual_table
@@ -29,6 +30,7 @@ _COUNTED_BYTES = 1 << 20
 """Bits counted at once, so that the numbers stay small beside the buffers of the scan."""
 
 _VERSION_AT = 8
+_TIME_BYTES = 8
 
 
 def ntfs_row(volume: Volume, layout: MftLayout, root: Path | None) -> pa.RecordBatch:
@@ -41,6 +43,7 @@ def ntfs_row(volume: Volume, layout: MftLayout, root: Path | None) -> pa.RecordB
         "partition_offset": volume.partition_offset,
         "root_path": None if root is None else str(root.absolute()),
         "label": _label(about),
+        "formatted_raw": _formatted(volume, layout),
         "ntfs_version": _version(about),
         "bytes_per_record": layout.record_bytes,
         "mft_bytes": layout.data_bytes,
@@ -100,6 +103,12 @@ def _value(record: ParsedRecord | None, type_code: AttributeType) -> bytes | Non
 def _label(about: ParsedRecord | None) -> str | None:
     value = _value(about, AttributeType.VOLUME_NAME)
     return display_text(value[: len(value) & ~1]) if value else None
+
+
+def _formatted(volume: Volume, layout: MftLayout) -> int | None:
+    """Return when the $MFT was made; a copy of it still says so, which no serial number does."""
+    value = _value(_read_record(volume, layout, 0), AttributeType.STANDARD_INFORMATION)
+    return (u64(value, 0) or None) if value and len(value) >= _TIME_BYTES else None
 
 
 def _version(about: ParsedRecord | None) -> str | None:

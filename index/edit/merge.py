@@ -238,11 +238,12 @@ def _log_changes(con: "duckdb.DuckDBPyConnection") -> None:
 def _set_versions(con: "duckdb.DuckDBPyConnection") -> None:
     """Continue each track's version; it grows only if what is served really differs."""
     con.execute(
-        "UPDATE tracks SET content_version = o.content_version, updated_at = o.updated_at "
-        "FROM old.tracks o WHERE o.track_id = tracks.track_id"
+        "UPDATE tracks SET published_version = o.content_version, "
+        "published_change_at = o.updated_at "
+        "FROM old.track_versions o WHERE o.track_id = tracks.track_id"
     )
     con.execute(
-        "UPDATE tracks SET content_version = content_version + 1, "
-        "updated_at = get_current_timestamp()::TIMESTAMP "
+        "UPDATE tracks SET published_version = published_version + 1, "
+        "published_change_at = get_current_timestamp()::TIMESTAMP "
         "WHERE track_id IN (SELECT track_id FROM news WHERE content)"
     )

@@ -1,8 +1,8 @@
 """Pictures in the history of edits: a track's served pictures before and after, as JSON.
 
 They lie in the table edits under a key that no tag can have, so that one undo takes back tags and
-pictures of a change set alike. Pictures that other clients changed are not in the history;
-`musefs-tag reset` takes those back.
+pictures of a change set alike. Triggers write them there, whatever client changes pictures. What
+somebody deletes from art_data itself are bytes; those no undo brings back.
 """
 
 import json
@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from musefs.index.schema.column import Kind
 from musefs.index.schema.ddl import quote_name, quote_text
 from musefs.index.schema.library_tables import ART
+from musefs.index.schema.triggers import PICTURES_KEY
 
 if TYPE_CHECKING:
     import duckdb
-
-PICTURES_KEY = "=pictures"
-"""Tags never hold an equals sign in their key."""
 
 _STRUCTURE = json.dumps(
     [
@@ -29,29 +27,6 @@ _STRUCTURE = json.dumps(
     ]
 )
 _COLUMNS = ", ".join(quote_name(column.name) for column in ART.columns)
-
-
-def _as_json(tracks: str) -> str:
-    return (
-        "SELECT track_id, to_json(list(a ORDER BY ordinal))::VARCHAR AS rows "
-        f"FROM art a SEMI JOIN {tracks} USING (track_id) GROUP BY track_id"
-    )
-
-
-def remember(con: "duckdb.DuckDBPyConnection", tracks: str) -> None:
-    """Remember the pictures of the tracks in the table `tracks`, before they change."""
-    con.execute(f"CREATE TEMP TABLE pictures_were AS {_as_json(tracks)}")
-
-
-def record(con: "duckdb.DuckDBPyConnection", tracks: str, change_set: int) -> None:
-    """Write what became of the remembered pictures into the history."""
-    con.execute(
-        "INSERT INTO edits (change_set, track_id, key, ordinal, before, after) "
-        f"SELECT {change_set}, track_id, {quote_text(PICTURES_KEY)}, 0, b.rows, a.rows "
-        f"FROM {tracks} LEFT JOIN pictures_were b USING (track_id) "
-        f"LEFT JOIN ({_as_json(tracks)}) a USING (track_id) ORDER BY track_id"
-    )
-    con.execute("DROP TABLE pictures_were")
 
 
 def undo_pictures(con: "duckdb.DuckDBPyConnection", change_set: int) -> int:
@@ -68,7 +43,7 @@ def undo_pictures(con: "duckdb.DuckDBPyConnection", change_set: int) -> int:
             f"SELECT unnest(from_json(before, {quote_text(_STRUCTURE)}), max_depth := 2) "
             "FROM undone WHERE before IS NOT NULL) p "
             # ranges of a file that was written again since then would be other bytes now
-            "WHERE art_hash IS NOT NULL OR EXISTS (FROM scanned_art s "
+            "WHERE art_hash IN (SELECT art_hash FROM art_data) OR EXISTS (FROM scanned_art s "
             "WHERE s.track_id = p.track_id AND s.spans = p.spans) ORDER BY track_id, ordinal"
         )
     con.execute("DROP TABLE undone")

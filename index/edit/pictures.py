@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from musefs.index.backing.content import ContentRef, Stamp
 from musefs.index.backing.mounted import MountedBacking
-from musefs.index.edit.picture_history import record, remember
 from musefs.index.edit.session import EditSession
 from musefs.index.errors import BackingMissingError, UsageError
 from musefs.index.media.facts import Encoding
@@ -95,7 +94,6 @@ def set_picture(session: EditSession, source: Path, picture_type: int) -> int:
         "HAVING count(*) = 1 AND any_value(art_hash) = $hash) USING (track_id)",
         {"type": picture_type, "hash": digest},
     )
-    remember(con, "changing")
     con.execute(
         "DELETE FROM art WHERE picture_type = $type AND track_id IN (FROM changing)",
         {"type": picture_type},
@@ -114,7 +112,7 @@ def set_picture(session: EditSession, source: Path, picture_type: int) -> int:
             "hash": digest,
         },
     )
-    return _record_changing(session)
+    return _count_changing(session)
 
 
 def remove_pictures(session: EditSession, picture_type: int) -> int:
@@ -125,12 +123,11 @@ def remove_pictures(session: EditSession, picture_type: int) -> int:
         "SEMI JOIN selected USING (track_id) WHERE picture_type = $type",
         {"type": picture_type},
     )
-    remember(con, "changing")
     con.execute(
         "DELETE FROM art WHERE picture_type = $type AND track_id IN (FROM changing)",
         {"type": picture_type},
     )
-    return _record_changing(session)
+    return _count_changing(session)
 
 
 def reset_pictures(session: EditSession) -> int:
@@ -141,15 +138,14 @@ def reset_pictures(session: EditSession) -> int:
         "(FROM art EXCEPT ALL FROM scanned_art) UNION ALL (FROM scanned_art EXCEPT ALL FROM art)) "
         "SEMI JOIN selected USING (track_id)"
     )
-    remember(con, "changing")
     con.execute("DELETE FROM art WHERE track_id IN (FROM changing)")
     con.execute("INSERT INTO art SELECT * FROM scanned_art WHERE track_id IN (FROM changing)")
-    return _record_changing(session)
+    return _count_changing(session)
 
 
-def _record_changing(session: EditSession) -> int:
+def _count_changing(session: EditSession) -> int:
     con = session.con
-    record(con, "changing", session.change_set)
+    session.join_change_sets()
     ((count,),) = con.execute("SELECT count(*) FROM changing").fetchall()
     con.execute("DROP TABLE changing")
     return int(count)

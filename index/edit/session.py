@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musefs.index.edit.picture_history import PICTURES_KEY, undo_pictures
+from musefs.index.edit.picture_history import undo_pictures
 from musefs.index.errors import IndexBusyError
 from musefs.index.read.attach import attached, explaining_damage
 from musefs.index.schema.ddl import quote_text
+from musefs.index.schema.triggers import PICTURES_KEY
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,7 +110,7 @@ class EditSession:
         )
         changes = self._changes()
         con.execute("DROP TABLE wanted; DROP TABLE was; DROP TABLE differing")
-        self._join_change_sets()
+        self.join_change_sets()
         return changes
 
     def _changes(self) -> list[TagChange]:
@@ -124,7 +125,7 @@ class EditSession:
         ).fetchall()
         return [TagChange(*row) for row in rows]
 
-    def _join_change_sets(self) -> None:
+    def join_change_sets(self) -> None:
         """Make one change set of the statements, with one line for each value that changed."""
         own = f"change_set > {self._last_set}"
         self.con.execute(

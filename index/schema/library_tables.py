@@ -48,12 +48,15 @@ TRACKS = Table(
         Column("state", Kind.TEXT, "present, missing or failed", enum=TrackState),
         Column("missing_since", Kind.BIGINT, "generation that first missed it", nullable=True),
         Column(
-            "content_version", Kind.BIGINT, "grows with each change of what is served", default="1"
+            "published_version",
+            Kind.BIGINT,
+            "its content_version at publication; track_versions has the present one",
+            default="1",
         ),
         Column(
-            "updated_at",
+            "published_change_at",
             Kind.TIMESTAMP,
-            "last change of what is served, UTC",
+            "its last change at publication, UTC; track_versions has the present one",
             default="get_current_timestamp()::TIMESTAMP",
         ),
     ),
@@ -155,7 +158,8 @@ PROBLEMS = Table(
 
 CHANGES = Table(
     "changes",
-    "The change log: one row for each track that a statement touched. The mount replays it.",
+    "The change log: one row for each track that a statement touched. The mount replays it, and "
+    "versions are counted from it: so it only grows.",
     (
         Column("sequence", Kind.BIGINT, "grows by one", default="nextval('change_sequence')"),
         Column("track_id", Kind.BIGINT, "the track"),

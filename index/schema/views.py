@@ -77,6 +77,25 @@ LEFT JOIN (SELECT track_id, count(*) AS pictures FROM art GROUP BY track_id) a U
     {"artist": "all values, joined with '; '", "pictures": "number of pictures served"},
 )
 
+TRACK_VERSIONS = View(
+    "track_versions",
+    "The version of what each track serves now: it grows with every change, whoever made it.",
+    """
+SELECT t.track_id,
+  t.published_version + coalesce(c.sequence - m.published_sequence, 0) AS content_version,
+  greatest(t.published_change_at, c.changed_at) AS updated_at
+FROM (SELECT coalesce(max(published_sequence), 0) AS published_sequence FROM meta) m
+CROSS JOIN tracks t LEFT JOIN (
+  SELECT track_id, max(sequence) AS sequence, max(changed_at) AS changed_at FROM changes
+  WHERE sequence > coalesce((SELECT max(published_sequence) FROM meta), 0) GROUP BY track_id
+) c USING (track_id)
+""",
+    {
+        "content_version": "as published, and as many more as the last change since is behind that",
+        "updated_at": "last change of what is served, UTC",
+    },
+)
+
 DUPLICATES = View(
     "duplicates",
     "Tracks with the same audio, whatever their tags and names.",
@@ -274,6 +293,6 @@ JOIN streams s ON s.entry_id = n.entry_id AND n.ordinal = 0
 )
 
 VIEWS: tuple[View, ...] = (
-    FILES, TRACKS_V, DUPLICATES, DUPLICATE_FILES, LARGEST_FOLDERS, EXTENSIONS, AUDIO_FORMATS,
-    TAG_COMPLETENESS, EDITED_TAGS, HEALTH, MFTECMD,
+    FILES, TRACKS_V, TRACK_VERSIONS, DUPLICATES, DUPLICATE_FILES, LARGEST_FOLDERS, EXTENSIONS,
+    AUDIO_FORMATS, TAG_COMPLETENESS, EDITED_TAGS, HEALTH, MFTECMD,
 )  # fmt: skip

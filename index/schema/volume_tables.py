@@ -25,6 +25,7 @@ META = Table(
         Column("directories", Kind.BIGINT, "rows in directories at publication"),
         Column("tracks", Kind.BIGINT, "rows in tracks at publication"),
         Column("track_high_water", Kind.BIGINT, "highest track_id ever given; new ones are above"),
+        Column("published_sequence", Kind.BIGINT, "last line of changes at publication"),
     ),
 )
 
@@ -44,6 +45,7 @@ VOLUMES = Table(
         ),
         Column("serial", Kind.TEXT, "volume serial number, 16 hex digits", nullable=True),
         Column("label", Kind.TEXT, "volume label", nullable=True),
+        *filetime("formatted", "when the volume was formatted", nullable=True),
         Column("ntfs_version", Kind.TEXT, "such as 3.1", nullable=True),
         Column("bytes_per_sector", Kind.INTEGER, "sector size in bytes", nullable=True),
         Column("bytes_per_cluster", Kind.INTEGER, "cluster size in bytes", nullable=True),

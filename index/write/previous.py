@@ -20,12 +20,25 @@ import duckdb
 from musefs.index.errors import IndexBusyError, IndexMissingError, IndexWriteError, NotAnIndexError
 from musefs.index.read.attach import attached, connect_memory, explain_open_error
 from musefs.index.schema.ddl import quote_text
+from musefs.index.schema.enums import VolumeKind
 from musefs.index.write.sweep import wal_path
 
 BUSY_SECONDS = 10.0
 """How long publication waits for a user's own session to let go of the index."""
 
 BUSY_PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeIdentity:
+    """What tells one volume from another, and how people name it."""
+
+    kind: VolumeKind
+    source: str
+    root_path: str | None
+    serial: str | None
+    label: str | None
+    formatted_raw: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +49,8 @@ class PreviousIndex:
     generation: int
     track_high_water: int
     last_change: int
-    kind: str
-    source: str
-    serial: str | None
+    volume: VolumeIdentity | None
+    """None if the index describes no volume."""
 
 
 def read_previous(path: Path) -> PreviousIndex | None:
@@ -48,14 +60,18 @@ def read_previous(path: Path) -> PreviousIndex | None:
             row = con.execute(
                 "SELECT index_id, generation, greatest(track_high_water, "
                 "coalesce((SELECT max(track_id) FROM tracks), 0)), "
-                "coalesce((SELECT max(sequence) FROM changes), 0), v.kind::VARCHAR, v.source, "
-                "v.serial FROM meta LEFT JOIN volumes v ON true"
+                "coalesce((SELECT max(sequence) FROM changes), 0) FROM meta"
+            ).fetchone()
+            volume = con.execute(
+                "SELECT kind::VARCHAR, source, root_path, serial, label, formatted_raw FROM volumes"
             ).fetchone()
     except IndexMissingError:
         return None
     if row is None:
         raise NotAnIndexError("its meta table is empty", path=path)
-    return PreviousIndex(*row)
+    about = None if volume is None else VolumeIdentity(VolumeKind(volume[0]), *volume[1:])
+    index_id, generation, high_water, last_change = row
+    return PreviousIndex(index_id, generation, high_water, last_change, about)
 
 
 def check_place(path: Path) -> None:

@@ -328,7 +328,8 @@ class IndexWriter:
             "(SELECT count(*) FROM streams) AS streams, "
             "(SELECT count(*) FROM directories) AS directories, "
             "(SELECT count(*) FROM tracks) AS tracks, greatest($high_water, "
-            "coalesce((SELECT max(track_id) FROM tracks), 0)) AS track_high_water",
+            "coalesce((SELECT max(track_id) FROM tracks), 0)) AS track_high_water, "
+            "(SELECT coalesce(max(sequence), 0) FROM changes) AS published_sequence",
             {
                 "schema": SCHEMA_VERSION,
                 "tool": self._tool_version,

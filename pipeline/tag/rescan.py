@@ -36,13 +36,15 @@ def compare(
     *,
     force: bool = False,
     need_hash: bool = False,
+    same_volume: bool = True,
 ) -> Comparison:
     """Match `files` with the `old` tracks; new ones get ids above `high_water`, in their order.
 
-    With `force` nothing counts as unchanged, with `need_hash` only what has its full hash.
+    With `force` nothing counts as unchanged, with `need_hash` only what has its full hash. On
+    another volume than before record numbers mean nothing.
     """
     files = files.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    by_record = _by_record(files, old)
+    by_record = _by_record(files, old if same_volume else old.clear())
     by_path = _by_path(files, old, by_record)
     matches = pl.concat([by_record, by_path])
     joined = files.join(matches, on="row", how="left", maintain_order="left")

@@ -74,6 +74,8 @@ class TagOptions:
     """Whether files are opened at all; without, tracks are kept as they were."""
     prune: bool = False
     """Drop tracks whose file is gone, with the edits that were made to them."""
+    same_volume: bool = True
+    """Record numbers mean the same files as before; else only paths and audio tell."""
     sweep: bool | None = None
     """Read in sweeps over the disk; None: where it rotates."""
 
@@ -130,6 +132,7 @@ def run_tag_stage(
         old.high_water,
         force=options.force,
         need_hash=options.full_hash,
+        same_volume=options.same_volume,
     )
     if not options.read:
         comparison = as_they_were(comparison)

@@ -75,14 +75,14 @@ class TrackRows:
         """Return the rows of files that were read; `files` is batches.file_table."""
         learned = pl.DataFrame(files)
         numbers = column_array(learned["row"])
-        was = self._old.select("track_id", "content_version")
+        was = self._old.select("track_id", "published_version")
         place = self._files.select(*_FROM_SCAN, "lsn")[learned["row"]]
         rows = learned.drop("row").hstack(place)
         rows = rows.with_columns(pl.Series("track_id", track_ids.take(numbers.cast(pa.int64()))))
         rows = rows.join(was, on="track_id", how="left", maintain_order="left").with_columns(
-            pl.col("content_version").fill_null(1),
+            pl.col("published_version").fill_null(1),
             pl.lit(None, pl.Int64).alias("missing_since"),
-            pl.lit(self._now).alias("updated_at"),
+            pl.lit(self._now).alias("published_change_at"),
         )
         return _batch(rows)
 

@@ -47,8 +47,8 @@ def make_index(path: Path, count: int) -> None:
     """Write an index of `count` tracks."""
     ids = np.arange(count)
     albums = ids // PER_ALBUM
-    blank = rows(TRACKS, [{"format": "flac", "state": "present", "content_version": 1,
-                           "updated_at": 1_700_000_000_000_000, "size": 30_000_000,
+    blank = rows(TRACKS, [{"format": "flac", "state": "present", "published_version": 1,
+                           "published_change_at": 1_700_000_000_000_000, "size": 30_000_000,
                            "audio_offset": 4000, "audio_length": 29_996_000}])  # fmt: skip
     table = pa.table({name: pa.chunked_array([pa.repeat(blank.column(name)[0], count)])
                       for name in blank.column_names}, schema=blank.schema)  # fmt: skip

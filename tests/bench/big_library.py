@@ -40,7 +40,8 @@ def tracks(count: int, size: int = 30_000_000) -> pa.Table:
         f"{size} + i AS size, i AS mtime_ns, 0 AS ctime_ns, i AS lsn, 8192 AS audio_offset, "
         "29000000 AS audio_length, true AS synthesised, NULL::VARCHAR AS reason, "
         "md5(i::VARCHAR) AS fingerprint, NULL::VARCHAR AS audio_hash, 'present' AS state, "
-        "NULL::BIGINT AS missing_since, 1 AS content_version, TIMESTAMP '2026-01-01' AS updated_at "
+        "NULL::BIGINT AS missing_since, 1 AS published_version, "
+        "TIMESTAMP '2026-01-01' AS published_change_at "
         f"FROM range(1, {count} + 1) t(i)",
     )
 

@@ -29,7 +29,7 @@ def test_a_sound_index_has_no_findings(index: Path) -> None:
     report = check_index(index)
     assert (report.problems, report.notes) == ((), ())
     assert report.generation == 1
-    assert report.checks > 100
+    assert report.checks >= 100
     assert index.read_bytes() == before
 
 

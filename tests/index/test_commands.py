@@ -82,9 +82,12 @@ def test_set_replaces_and_logs_once(index: Path, tag: Tag) -> None:
     ]
     assert _one(index, "SELECT count(DISTINCT change_set) FROM edits") == 1
     assert _one(index, "SELECT count(*) FROM edits WHERE track_id = 2") == 2
-    versions = _one(index, "SELECT list(content_version ORDER BY track_id) FROM tracks")
+    versions = _one(index, "SELECT list(content_version ORDER BY track_id) FROM track_versions")
     assert tag("set", "genre=Jazz", "genre=Blues", "--all") == 0
-    assert _one(index, "SELECT list(content_version ORDER BY track_id) FROM tracks") == versions
+    assert (
+        _one(index, "SELECT list(content_version ORDER BY track_id) FROM track_versions")
+        == versions
+    )
 
 
 def test_a_dry_run_shows_before_and_after_and_changes_nothing(
@@ -224,9 +227,9 @@ def test_pictures_are_shown_set_removed_reset_and_exported(
     cover = tmp_path / "cover.png"
     cover.write_bytes(PNG)
     assert tag("art", "--set", str(cover), "--all") == 0
-    versions = _one(index, "SELECT list(content_version) FROM tracks")
+    versions = _one(index, "SELECT list(content_version) FROM track_versions")
     assert tag("art", "--set", str(cover), "--all") == 0
-    assert _one(index, "SELECT list(content_version) FROM tracks") == versions
+    assert _one(index, "SELECT list(content_version) FROM track_versions") == versions
     assert _one(index, "SELECT count(*) FROM art_data") == 1
     assert (
         _one(index, "SELECT list((width, height, length, depth)) FROM art")
@@ -260,6 +263,43 @@ def test_undo_takes_back_pictures_in_their_turn(index: Path, tag: Tag, tmp_path:
     assert _one(index, art) == first[0]
     tag("undo")
     assert (_one(index, art), _tags(index)) == first
+
+
+def test_undo_takes_back_what_plain_sql_did_to_pictures(
+    index: Path, tag: Tag, tmp_path: Path
+) -> None:
+    """Issue 3: one statement of any client is one change set, pictures included."""
+    art = "SELECT list(a ORDER BY track_id, ordinal) FROM art a"
+    cover = tmp_path / "cover.png"
+    cover.write_bytes(PNG)
+    tag("art", "--set", str(cover), "--track", "2", "--track", "3")
+    states = [_one(index, art)]
+    for statement in (
+        "UPDATE art SET picture_type = 4, description = 'back' WHERE track_id <= 2",
+        "INSERT INTO art SELECT * REPLACE (9 AS ordinal) FROM art",
+        "UPDATE art SET track_id = 1 WHERE track_id = 3",
+        "DELETE FROM art WHERE track_id = 1",
+        "DELETE FROM art",
+    ):
+        with duckdb.connect(str(index)) as con:
+            con.execute(statement)
+        states.append(_one(index, art))
+    for before in reversed(states[:-1]):
+        tag("undo")
+        assert _one(index, art) == before
+
+
+def test_undo_brings_back_no_picture_whose_bytes_are_gone(
+    index: Path, tag: Tag, tmp_path: Path
+) -> None:
+    cover = tmp_path / "cover.png"
+    cover.write_bytes(PNG)
+    tag("art", "--set", str(cover), "--track", "2")
+    tag("art", "--remove", "--track", "2")
+    with duckdb.connect(str(index)) as con:
+        con.execute("DELETE FROM art_data")  # as the next scan does with what no track uses
+    tag("undo")
+    assert _one(index, "SELECT count(*) FROM art WHERE art_hash IS NOT NULL") == 0
 
 
 def test_keys_written_in_capitals_by_other_clients_are_found(index: Path, tag: Tag) -> None:

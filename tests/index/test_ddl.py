@@ -114,9 +114,9 @@ def _rows(path: Path, sql: str) -> list[tuple[object, ...]]:
 
 def test_an_update_from_a_plain_client_is_versioned_logged_and_undoable(library: Path) -> None:
     _as_a_user(library, "UPDATE tags SET value = 'Other' WHERE track_id <= 2")
-    assert _rows(library, "SELECT track_id, content_version FROM tracks ORDER BY 1") == [
+    assert _rows(library, "SELECT track_id, content_version FROM track_versions ORDER BY 1") == [
         (1, 2),
-        (2, 2),
+        (2, 3),
         (3, 1),
     ]
     assert _rows(library, "SELECT sequence, track_id, kind FROM changes ORDER BY 1") == [
@@ -157,7 +157,17 @@ def test_inserts_deletes_art_and_tracks_are_logged_by_kind(library: Path) -> Non
         (1, "track"),
         (2, "removed"),
     ]
-    assert _rows(library, "SELECT content_version FROM tracks WHERE track_id = 3") == [(3,)]
+    assert _rows(library, "SELECT content_version FROM track_versions WHERE track_id = 3") == [(5,)]
+
+
+def test_the_change_log_only_grows(library: Path) -> None:
+    _as_a_user(library, "UPDATE tags SET value = 'a'", "DELETE FROM changes WHERE sequence > 99")
+    with duckdb.connect(str(library)) as con:
+        for statement in ("DELETE FROM changes", "UPDATE changes SET sequence = 1"):
+            with pytest.raises(duckdb.InvalidInputException, match="changes only grows"):
+                con.execute(statement)
+    assert _rows(library, "SELECT count(*) FROM changes") == [(3,)]
+    assert _rows(library, "SELECT count(*) FROM problems") == [(0,)]
 
 
 def test_two_statements_are_two_change_sets(library: Path) -> None:

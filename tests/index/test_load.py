@@ -159,6 +159,7 @@ def test_a_log_that_cannot_answer_is_a_gap(index: Path, tmp_path: Path) -> None:
         index,
         "UPDATE tags SET value = 'a'",
         "UPDATE tags SET value = 'b'",
+        "DROP TRIGGER changes_delete_refused ON changes",
         "DELETE FROM changes WHERE sequence < 3",
     )
     assert isinstance(load_update(index, library), Gap)
@@ -228,3 +229,31 @@ def test_after_a_replacement_the_new_file_is_loaded(index: Path) -> None:
         writer.append(TRACKS, tracks([1]))
         writer.publish("again")
     assert load_library(index).generation == first.generation + 1
+
+
+def test_versions_follow_whatever_client_changes_whatever_is_served(index: Path) -> None:
+    """Issue 3: also an UPDATE of tracks itself, which no trigger can count in that table."""
+    before = load_library(index)
+    assert before.tracks.column("content_version").to_pylist() == [1, 1, 1]
+    _edit(
+        index,
+        "UPDATE tracks SET sample_rate = 96000 WHERE track_id = 1",
+        "UPDATE tracks SET reason = 'not served' WHERE track_id = 2",
+        "UPDATE tags SET value = 'x' WHERE track_id = 2",
+        "UPDATE tracks SET bits_per_sample = 24, channels = 2 WHERE track_id = 1",
+    )
+    after = load_library(index)
+    assert after.tracks.column("content_version").to_pylist() == [4, 3, 1]
+    assert after.tracks.column_names == before.tracks.column_names
+    changed = [
+        now > was
+        for now, was in zip(
+            after.tracks.column("updated_at").to_pylist(),
+            before.tracks.column("updated_at").to_pylist(),
+            strict=True,
+        )
+    ]
+    assert changed == [True, True, False]
+    update = load_update(index, before)
+    assert isinstance(update, LibraryUpdate)
+    assert update.present.tracks.column("content_version").to_pylist() == [4, 3]

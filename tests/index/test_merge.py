@@ -64,7 +64,8 @@ def test_an_unchanged_file_is_carried_over_with_all_edits(tmp_path: Path) -> Non
     body = {"track_id": 1, "key": "x", "length": 1}
     _scan(path, {1: {}}, {1: {"title": ["A"], "genre": ["x"]}}, [picture], [body])
     _edit(path, "UPDATE tags SET value = 'Mine' WHERE key = 'title'", "DELETE FROM art")
-    before = _query(path, "FROM tracks")
+    unversioned = "SELECT * EXCLUDE (published_version, published_change_at) FROM tracks"
+    before, versions = _query(path, unversioned), _query(path, "FROM track_versions")
     report = _scan(path, {1: {}})
     assert (report.merge.carried, report.merge.read, report.merge.changed) == (1, 0, 0)
     assert _served(path) == {1: {"title": ["Mine"], "genre": ["x"]}}
@@ -72,7 +73,8 @@ def test_an_unchanged_file_is_carried_over_with_all_edits(tmp_path: Path) -> Non
     assert _query(path, "SELECT count(*) FROM art") == [(0,)]
     assert _query(path, "SELECT count(*) FROM scanned_art") == [(1,)]
     assert _query(path, "SELECT key FROM blocks") == [("x",)]
-    assert _query(path, "FROM tracks") == before
+    assert _query(path, unversioned) == before
+    assert _query(path, "FROM track_versions") == versions
 
 
 def test_a_changed_file_speaks_where_the_user_did_not(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_a_changed_file_speaks_where_the_user_did_not(tmp_path: Path) -> None:
     }
     assert _served(path, "scanned_tags") == {1: second}
     assert report.merge.edits_kept == tally[Counter.EDITS_KEPT] == 1
-    assert _query(path, "SELECT content_version FROM tracks") == [(5,)]
+    assert _query(path, "SELECT content_version FROM track_versions") == [(5,)]
 
 
 def test_a_forced_read_that_finds_the_same_makes_no_new_version(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_forced_read_that_finds_the_same_makes_no_new_version(tmp_path: Path) 
     _scan(path, {1: {}, 2: {}}, tags)
     report = _scan(path, {1: {}, 2: {}}, {1: {"title": ["A"]}, 2: {"title": ["C"]}})
     assert (report.merge.read, report.merge.changed) == (2, 1)
-    assert _query(path, "SELECT track_id, content_version FROM tracks ORDER BY 1") == [
+    assert _query(path, "SELECT track_id, content_version FROM track_versions ORDER BY 1") == [
         (1, 1),
         (2, 2),
     ]
@@ -115,7 +117,8 @@ def test_a_move_keeps_id_edits_and_version_and_is_logged(tmp_path: Path) -> None
     _edit(path, "UPDATE tags SET value = 'Mine'")
     _scan(path, {1: {"path": "/Elsewhere/1.flac"}})
     assert _served(path) == {1: {"title": ["Mine"]}}
-    assert _query(path, "SELECT path, content_version FROM tracks") == [("/Elsewhere/1.flac", 2)]
+    assert _query(path, "SELECT path FROM tracks") == [("/Elsewhere/1.flac",)]
+    assert _query(path, "SELECT content_version FROM track_versions") == [(2,)]
     assert _query(path, "SELECT kind FROM changes ORDER BY sequence") == [("tags",), ("track",)]
 
 

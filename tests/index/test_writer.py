@@ -11,6 +11,7 @@ from support.index_rows import scanned_tags, streams, tracks
 
 from musefs.index.counters import Counter
 from musefs.index.errors import IndexBusyError, IndexMissingError, IndexWriteError, NotAnIndexError
+from musefs.index.schema.ddl import SCHEMA_VERSION
 from musefs.index.schema.library_tables import TAGS, TRACKS
 from musefs.index.schema.volume_tables import STREAMS
 from musefs.index.write import IndexWriter
@@ -30,7 +31,7 @@ def test_what_was_appended_is_published(tmp_path: Path) -> None:
         )
         assert con.execute(
             "SELECT schema_version, tool_version, generation, streams, index_id FROM meta"
-        ).fetchone() == (1, "1.2", 1, 100, report.index_id)
+        ).fetchone() == (SCHEMA_VERSION, "1.2", 1, 100, report.index_id)
         con.execute("FROM files").fetchall()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["index.duckdb"]
 

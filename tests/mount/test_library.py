@@ -26,8 +26,8 @@ SONGS = {
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     path = tmp_path / "index.duckdb"
-    base = {"state": "present", "content_version": 1, "format": "flac", "size": 1000}
-    when = {"updated_at": 1_700_000_000_000_000}
+    base = {"state": "present", "published_version": 1, "format": "flac", "size": 1000}
+    when = {"published_change_at": 1_700_000_000_000_000}
     with IndexWriter(path) as writer:
         writer.append(
             TRACKS,

@@ -28,8 +28,8 @@ def index(tmp_path: Path) -> Path:
 
 def written(folder: Path, songs: dict[int, dict[str, list[str]]]) -> Path:
     path = folder / "index.duckdb"
-    base = {"state": "present", "content_version": 1, "format": "flac", "size": 1000}
-    when = {"updated_at": 1_700_000_000_000_000}
+    base = {"state": "present", "published_version": 1, "format": "flac", "size": 1000}
+    when = {"published_change_at": 1_700_000_000_000_000}
     tracks = [base | when | {"track_id": n, "path": f"/M/{n}.flac"} for n in songs]
     with IndexWriter(path) as writer:
         writer.append(TRACKS, rows(TRACKS, tracks))

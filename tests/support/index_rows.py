@@ -43,8 +43,8 @@ def streams(ids: Iterable[int]) -> pa.Table:
 
 def tracks(ids: Iterable[int], **fields: Any) -> pa.Table:
     """Return one FLAC track for each id."""
-    blank = {"format": "flac", "state": "present", "content_version": 1, "size": 1000}
-    when = {"updated_at": 1_700_000_000_000_000}
+    blank = {"format": "flac", "state": "present", "published_version": 1, "size": 1000}
+    when = {"published_change_at": 1_700_000_000_000_000}
     return rows(
         TRACKS,
         [

@@ -22,7 +22,7 @@ def library(*tracks: Tags, **facts: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows, tags = [], []
     for track_id, given in enumerate(tracks, 1):
         path = given.get("@path", f"/Music/{track_id}.flac")
-        base = {"format": "flac", "state": "present", "content_version": 1, "entry_id": track_id}
+        base = {"format": "flac", "state": "present", "published_version": 1, "entry_id": track_id}
         rows.append(base | {"track_id": track_id, "path": path} | facts)
         for key, values in given.items():
             if key == "@path":
@@ -32,4 +32,5 @@ def library(*tracks: Tags, **facts: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
                 {"track_id": track_id, "key": key, "ordinal": n, "value": value}
                 for n, value in enumerate(many)
             ]
-    return frame(TRACKS, rows), frame(TAGS, tags)
+    served = {"published_version": "content_version", "published_change_at": "updated_at"}
+    return frame(TRACKS, rows).rename(served), frame(TAGS, tags)

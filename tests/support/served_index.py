@@ -14,7 +14,11 @@ from musefs.index.write import IndexWriter
 
 def write_index(path: Path, tracks: Sequence[tuple[Anatomy, int, Tags]]) -> None:
     """Write and publish an index with (anatomy, size, tags) as tracks 0, 1 and so on."""
-    when = {"updated_at": 1_700_000_000_000_000, "state": "present", "content_version": 1}
+    when = {
+        "published_change_at": 1_700_000_000_000_000,
+        "state": "present",
+        "published_version": 1,
+    }
     with IndexWriter(path) as writer:
         writer.append(
             TRACKS,
