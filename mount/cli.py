@@ -48,7 +48,7 @@ def plan_mount(settings: Settings, common: CommonPlan) -> MountPlan:
 def _naming(settings: Settings) -> NamingPlan:
     return NamingPlan(
         template=settings[flags.TEMPLATE],
-        views=settings[flags.VIEW],
+        views=_views(settings),
         fallbacks=tuple((field.lower(), text) for field, text in settings[flags.FALLBACK]),
         default_fallback=settings[flags.DEFAULT_FALLBACK],
         skip_on_missing=settings[flags.SKIP_ON_MISSING],
@@ -56,6 +56,18 @@ def _naming(settings: Settings) -> NamingPlan:
         safe_names=settings[flags.SAFE_NAMES],
         where=settings[flags.WHERE],
     )
+
+
+def _views(settings: Settings) -> tuple[tuple[str, str], ...]:
+    views = settings[flags.VIEW]
+    names = [name for name, _ in views]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"--view {twice} is given twice; each view is a folder of its own",
+            hint="Give the second another name, or put both into one template.",
+        )
+    return views
 
 
 def _extras(settings: Settings) -> ExtrasPlan:

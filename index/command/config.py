@@ -77,7 +77,9 @@ def _read_file(command: Command, path: Path, common: frozenset[str]) -> dict[str
     document = _load(path)
     for key, value in document.items():
         if key not in SECTIONS:
-            found[key] = _given(_known(key, top, path, ""), value, path)
+            if key not in top:
+                raise _unknown_at_the_top(key, command, top, path)
+            found[key] = _given(top[key], value, path)
     section = document.get(command.section, {})
     if not _is_table(section):
         raise ConfigError(f"[{command.section}] must be a table", path=path)
@@ -105,6 +107,24 @@ def _known(key: str, flags: Mapping[str, Flag[object]], path: Path, where: str) 
         path=path,
         hint=f"Allowed{where}: {', '.join(sorted(flags))}.",
     )
+
+
+def _unknown_at_the_top(
+    key: str, command: Command, top: Mapping[str, Flag[object]], path: Path
+) -> ConfigError:
+    """Return the error for a key outside all tables, with what was probably meant."""
+    own = {flag.name for flag in command.all_flags() if flag.environment} - set(top)
+    hint = f"Allowed outside tables: {', '.join(sorted(top))}."
+    if key in own:
+        return ConfigError(f"{key!r} belongs into the table [{command.section}]", path=path)
+    near = difflib.get_close_matches(key, [*top, *own, *sorted(SECTIONS)], n=1)
+    if not near:
+        return ConfigError(f"unknown key {key!r}", path=path, hint=hint)
+    if near[0] in own:
+        meant = f"{near[0]} in the table [{command.section}]"
+    else:
+        meant = f"the table [{near[0]}]" if near[0] in SECTIONS else near[0]
+    return ConfigError(f"unknown key {key!r}; did you mean {meant}?", path=path, hint=hint)
 
 
 def _given(flag: Flag[object], value: object, path: Path) -> Given:

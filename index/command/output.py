@@ -64,6 +64,16 @@ class Output:
         if not self.machine:
             self._stream.write(_printable(text) + "\n")
 
+    def summary(self, text: str) -> None:
+        """Write a line about what was done; not with --quiet."""
+        if not self._plan.quiet:
+            self.line(text)
+
+    def note(self, text: str) -> None:
+        """Tell people on standard error why there are no results; not with --quiet."""
+        if not self.machine and not self._plan.quiet:
+            sys.stderr.write(_printable(text) + "\n")
+
     def result(self, fields: Mapping[str, Json]) -> None:
         """Write the one result object; nothing in the human format."""
         if self.machine:

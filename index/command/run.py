@@ -20,6 +20,7 @@ from typing import Generic, NoReturn, TypeVar
 from musefs.index.command.common import (
     COMMON_NAMES,
     COMPLETION,
+    FORMAT,
     HELP,
     MAN,
     PRINT_CONFIG,
@@ -95,7 +96,7 @@ def _run(program: Program[P], words: Sequence[str], environment: Mapping[str, st
     from_config = read_config(command, chosen, COMMON_NAMES)
     settings = Settings(command, subcommand, merge([typed, from_environment, from_config]))
     if settings[PRINT_CONFIG]:
-        sys.stdout.write(_print_config(settings))
+        _print_config(settings)
         return ExitCode.OK
     if command.subcommands and subcommand is None:
         names = ", ".join(sub.name for sub in command.subcommands)
@@ -135,10 +136,16 @@ def _instead(
     return None
 
 
-def _print_config(settings: Settings) -> str:
+def _print_config(settings: Settings) -> None:
     rows = list(describe(settings))
-    width = max(len(option) for option, _, _ in rows)
-    return "".join(f"{option:<{width}}  {value}  # {origin}\n" for option, value, origin in rows)
+    if settings[FORMAT] is OutputFormat.HUMAN:
+        width = max(len(option) for option, _, _ in rows)
+        sys.stdout.write("".join(f"{name:<{width}}  {value}  # {of}\n" for name, value, of in rows))
+        return
+    from musefs.index.command.output import Output
+
+    told = [{"flag": name, "value": value, "origin": of} for name, value, of in rows]
+    Output(CommonPlan(format=settings[FORMAT])).rows("settings", told)
 
 
 def _wanted_format(words: Sequence[str], environment: Mapping[str, str]) -> OutputFormat:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musefs.index.command.common import CommonPlan
 from musefs.index.command.log import one_line
 from musefs.index.command.output import Json, Output
 from musefs.index.edit import pictures
@@ -22,10 +23,11 @@ from musefs.index.edit.plan import (
     RemoveTags,
     ResetTags,
     SetTags,
+    TableFormat,
     TagPlan,
     UndoChange,
 )
-from musefs.index.edit.selection import require, select
+from musefs.index.edit.selection import require, select, why_none
 from musefs.index.edit.session import EditSession, TagChange, editing, holding
 from musefs.index.edit.tag_table import TagLists, read_table, table_format, write_table
 from musefs.index.edit.vocabulary import MAX_KEY_CHARACTERS, normalise
@@ -67,16 +69,23 @@ def key_of(text: str) -> str:
 
 def _look(plan: TagPlan, output: Output) -> None:
     with holding(plan.index, read_only=True) as con:
-        select(con, plan.selection)
+        chosen = select(con, plan.selection)
         match plan.action:
             case ListTracks(limit):
                 output.rows("tracks", _tracks(con, limit))
             case GetTags(keys):
                 output.rows("tags", _tags(con, [key_of(key) for key in keys]))
             case ExportTags(target, asked):
-                write_table(target, table_format(target, asked), _table_rows(con))
+                to_program = output.machine and str(target) == "-"
+                form = table_format(target, asked or (TableFormat.JSONL if to_program else None))
+                write_table(target, form, _table_rows(con))
             case _:
-                output.rows("edits", _differences(con))
+                found = _differences(con)
+                output.rows("edits", found)
+                if chosen and not found:
+                    output.note("every tag and picture is served as the files say")
+        if not chosen:
+            output.note(why_none(con))
 
 
 def _dicts(con: "duckdb.DuckDBPyConnection", sql: str) -> list[dict[str, Json]]:
@@ -142,9 +151,9 @@ def _table_rows(con: "duckdb.DuckDBPyConnection") -> "Iterable[tuple[int, str, s
 def _change(plan: TagPlan, output: Output) -> None:
     with editing(plan.index, dry_run=plan.dry_run) as session:
         changes, pictures_changed = _carry_out(plan, session)
-    _report(changes, output, dry_run=plan.dry_run)
+    _report(changes, plan.common, output, dry_run=plan.dry_run)
     if pictures_changed:
-        output.line(f"pictures of {pictures_changed} tracks are as they were")
+        output.summary(f"pictures of {pictures_changed} tracks are as they were")
 
 
 def _carry_out(plan: TagPlan, session: EditSession) -> tuple[list[TagChange], int]:
@@ -275,8 +284,12 @@ def _table(columns: Sequence[Sequence[object]], names: Sequence[str]) -> "pa.Tab
     return pa.Table.from_arrays(arrays, names=list(names))
 
 
-def _report(changes: Sequence[TagChange], output: Output, *, dry_run: bool) -> None:
+def _report(
+    changes: Sequence[TagChange], plan: CommonPlan, output: Output, *, dry_run: bool
+) -> None:
     shown = changes if output.machine else changes[:SHOWN_CHANGES]
+    if plan.quiet and not output.machine:
+        return
     output.rows(
         "changes",
         [
@@ -307,12 +320,14 @@ def _value(values: Sequence[str], output: Output) -> Json:
 def _art(plan: TagPlan, action: EditArt, output: Output) -> None:
     if action.set_from is None and not action.remove:
         with holding(plan.index, read_only=True) as con:
-            select(con, plan.selection)
+            chosen = select(con, plan.selection)
             if action.export_to is not None:
                 found = pictures.export_pictures(con, action.export_to, action.picture_type)
                 output.rows("files", [{"path": str(path)} for path in found])
             else:
                 output.rows("pictures", _picture_rows(pictures.served_pictures(con)))
+            if not chosen:
+                output.note(why_none(con))
         return
     with editing(plan.index, dry_run=plan.dry_run) as session:
         con = session.con
@@ -323,7 +338,7 @@ def _art(plan: TagPlan, action: EditArt, output: Output) -> None:
             assert action.set_from is not None  # noqa: S101 - the other case returned above
             count = pictures.set_picture(session, action.set_from, action.picture_type)
     output.result({"tracks_changed": count, "dry_run": plan.dry_run})
-    output.line(f"{'would change' if plan.dry_run else 'changed'} pictures of {count} tracks")
+    output.summary(f"{'would change' if plan.dry_run else 'changed'} pictures of {count} tracks")
 
 
 def _picture_rows(found: Sequence[pictures.ServedPicture]) -> list[dict[str, Json]]:

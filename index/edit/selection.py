@@ -1,5 +1,6 @@
 """Which tracks are meant: an SQL condition, globs of paths and ids become the table `selected`."""
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import duckdb
 
 from musefs.index.edit.plan import Selection
 from musefs.index.errors import SelectionError
+from musefs.index.schema.enums import VolumeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +69,24 @@ def require(count: int, selection: Selection) -> None:
     """Raise if a selection that a change needs selects nothing."""
     if count == 0 and not selection.everything:
         raise SelectionError("no track matches the selection")
+
+
+def why_none(con: "duckdb.DuckDBPyConnection") -> str:
+    """Return why nothing is selected: of an index without tracks, what made it so."""
+    ((tracks, kind, source, root, options),) = con.execute(
+        "SELECT (SELECT count(*) FROM tracks), (SELECT any_value(kind)::VARCHAR FROM volumes), "
+        "(SELECT any_value(source) FROM volumes), (SELECT any_value(root_path) FROM volumes), "
+        "(SELECT any_value(options) FROM scans WHERE scan_id = (SELECT scan_id FROM meta))"
+    ).fetchall()
+    if tracks:
+        return "no track matches the selection"
+    if options and json.loads(options).get("tags") is False:
+        why = "its scan was run with --no-tags; scan again without that"
+    elif kind == VolumeKind.MFT and root is None:
+        why = "a saved $MFT holds no audio; scan again with --root, where the volume is mounted"
+    else:
+        why = f"no audio files were found in {source or 'what was scanned'}"
+    return f"this index has no tracks: {why}"
 
 
 def _keep_where(con: "duckdb.DuckDBPyConnection", condition: str) -> None:

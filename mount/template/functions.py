@@ -8,7 +8,7 @@ language's documentation is checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -218,6 +218,13 @@ def parse_filters(text: str) -> tuple[FilterCall, ...] | None:
         calls.append(_checked(match["name"], match["arguments"], first=not calls))
         position = match.end()
     return tuple(calls) or None
+
+
+def filter_texts(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (position, text) of each link of a chain; colons inside brackets do not part it."""
+    for match in re.finditer(r"[^:(]*(?:\([^)]*\)?)?[^:]*", text):
+        if match[0] or match.start() == 0:
+            yield match.start(), match[0]
 
 
 def _arguments(text: str | None, count: int) -> list[str]:

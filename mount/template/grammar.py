@@ -6,18 +6,22 @@ lives inside braces, where the reference takes everything as the name of a field
     ${name:filter:filter(argument)|other::filter}   ${*name}   ${if:condition}
 
 A `:` begins filters only if everything behind it is known as filters, so names with colons, such
-as `id3:comm:eng:`, still mean tags. docs/templates.md is the user's page.
+as `id3:comm:eng:`, still mean tags. Behind a name that is known, what is no filter is an error.
+docs/templates.md is the user's page.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from musefs.index.edit.vocabulary import BY_KEY, normalise
 from musefs.index.errors import TemplateError
-from musefs.mount.template.functions import FilterCall, parse_filters
+from musefs.mount.template.fields import BUILTINS
+from musefs.mount.template.functions import FILTERS, FilterCall, filter_texts, parse_filters
 
 MAX_DEPTH: Final = 64
 """Sections in sections; deeper ones are refused, as in the reference."""
@@ -187,7 +191,10 @@ class _Parser:
         head, separator, tail = content.rpartition("::")
         if separator and (found := self._filters(tail, start)) is not None:
             content, common = head, found
-        candidates = [self._candidate(text, common, start) for text in content.split("|")]
+        candidates: list[Candidate] = []
+        for text in content.split("|"):
+            candidates.append(self._candidate(text, common, start))
+            start += len(text) + 1
         return Field(tuple(candidates), is_path)
 
     def _filters(self, text: str, start: int) -> tuple[FilterCall, ...] | None:
@@ -209,7 +216,24 @@ class _Parser:
                 name, filters = name[:colon], found
                 break
             colon = name.find(":", colon + 1)
+        self._refuse_mistyped_filter(name, start + each)
         return Candidate(_lower_ascii(name), filters + common, each)
+
+    def _refuse_mistyped_filter(self, name: str, start: int) -> None:
+        """Refuse what follows a field that everybody knows and is no filter: it is a slip.
+
+        Any other name may hold colons, and is the name of a tag.
+        """
+        head, colon, tail = name.partition(":")
+        known = head.lower() in BUILTINS or normalise(head) in BY_KEY
+        if not colon or not known or name.startswith(_QUALIFIED_NAMES):
+            return
+        for place, text in filter_texts(tail):
+            if parse_filters(text) is None:
+                near = difflib.get_close_matches(text.partition("(")[0], FILTERS, n=1)
+                wanted = f"; did you mean {FILTERS[near[0]].signature}?" if near else ""
+                message = f"{text!r} is no filter{wanted}"
+                raise self._error(message, start + len(head) + 1 + place)
 
 
 def _condition(text: str) -> Condition | None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 MAX_PIECES: Final = 64
 """Pieces of a path field that are used, as in the reference."""
 
+_WITH_EXTENSION: Final = {"filename", "ext"}
+"""Fields that bring the extension themselves; only for them is it looked for."""
 _UNSAFE = r"[/\x00-\x1f]"
 _UNSAFE_BUT_SLASH = r"[\x00-\x1f]"
 _NUMBER = r"^\s*(-?\d+(?:\.\d+)?)"
@@ -132,7 +134,8 @@ class CompiledTemplate:
         rendered = query.select(
             pl.col("row").cast(pl.Int32), *self._top_level(), extension
         ).collect()
-        path = rendered.select(pl.concat_str("body", pl.lit("."), "ext")).to_series()
+        body = _without_extension() if self.names & _WITH_EXTENSION else pl.col("body")
+        path = rendered.select(pl.concat_str(body, pl.lit("."), "ext")).to_series()
         if self.rules.safe_names:
             path = safe_paths(path)
         hidden = pl.col("excluded")
@@ -235,6 +238,15 @@ class CompiledTemplate:
         if candidate.condition is not None:
             return pl.when(_holds(candidate.condition)).then(pl.lit(""))
         return self._filtered(candidate)
+
+
+def _without_extension() -> pl.Expr:
+    """Return the body without the extension that is added to it: a name ends in it once."""
+    body = pl.col("body")
+    dotted = pl.concat_str(pl.lit("."), "ext")
+    stem = body.str.head(body.str.len_chars() - dotted.str.len_chars())
+    ends_in_it = body.str.to_lowercase().str.ends_with(dotted) & stem.str.contains(r"[^/]$")
+    return pl.when(ends_in_it).then(stem).otherwise(body)
 
 
 def _any(conditions: list[pl.Expr]) -> pl.Expr:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from musefs.index.command.progress import format_bytes
 from musefs.index.errors import PartitionError
 
 ReadAt = Callable[[int, int], bytes]
@@ -40,7 +41,7 @@ class Partition:
 
     def describe(self) -> str:
         """Return one line for a list."""
-        size = f"{self.length_bytes / (1 << 30):.1f} GiB"
+        size = format_bytes(self.length_bytes)
         return f"{self.number}: {size} at byte {self.offset_bytes}, {self.kind}"
 
 

@@ -107,6 +107,34 @@ def test_print_config_says_where_each_value_came_from(
     assert any(line.startswith("INDEX") and line.endswith("command line") for line in lines)
 
 
+def test_print_config_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["i", "m", "--print-config", "--format", "json"]
+    assert main(Program(MOUNT, plan_mount, Ran()), words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["format_version"] == 1
+    assert {"flag": "INDEX", "value": "i", "origin": "command line"} in told["settings"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('tempate = "x"', "'tempate'; did you mean template in the table [mount]?"),
+        ('template = "x"', "'template' belongs into the table [mount]"),
+        ('[mout]\ntemplate = "x"', "'mout'; did you mean the table [mount]?"),
+        ("verbos = 1", "'verbos'; did you mean verbose?"),
+        ("[mount]\ntempate = 1", "'tempate' in [mount]; did you mean template?"),
+    ],
+)
+def test_an_unknown_key_of_the_configuration_names_the_nearest(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(text)
+    words = ["i", "m", "--config", str(file)]
+    assert main(Program(MOUNT, plan_mount, Ran()), words) == ExitCode.USAGE
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -122,6 +150,7 @@ def test_print_config_says_where_each_value_came_from(
         (["i"], ["MOUNTPOINT"]),
         ([], ["INDEX"]),
         (["i", "m", "--config", "/no/such.toml"], ["/no/such.toml"]),
+        (["i", "m", "--view", "a=$x", "--view", "b=$x", "--view", "a=$y"], ["--view a", "twice"]),
     ],
 )
 def test_a_refusal_names_flag_value_and_what_is_allowed(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from musefs.index.edit.commands import run
 from musefs.index.edit.selection import glob_pattern
 from musefs.index.errors import ExitCode
 from musefs.index.schema.library_tables import TRACKS
-from musefs.index.schema.volume_tables import VOLUMES
+from musefs.index.schema.volume_tables import SCANS, VOLUMES
 from musefs.index.write import IndexWriter
 
 Tag = Callable[..., int]
@@ -300,6 +301,59 @@ def test_undo_brings_back_no_picture_whose_bytes_are_gone(
         con.execute("DELETE FROM art_data")  # as the next scan does with what no track uses
     tag("undo")
     assert _one(index, "SELECT count(*) FROM art WHERE art_hash IS NOT NULL") == 0
+
+
+def test_quiet_changes_and_says_nothing(
+    index: Path, tag: Tag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cover = tmp_path / "cover.png"
+    cover.write_bytes(PNG)
+    assert tag("set", "-q", "genre=Jazz", "--all") == 0
+    assert tag("art", "-q", "--set", str(cover), "--all") == 0
+    assert tag("undo", "-q") == 0
+    assert capsys.readouterr() == ("", "")
+    assert _tags(index, "key = 'genre' AND track_id = 2") == [(2, "genre", "Jazz")]
+    assert tag("get", "-q", "genre", "--track", "2") == 0
+    assert "Jazz" in capsys.readouterr().out
+
+
+def test_an_export_to_a_program_is_json_lines(tag: Tag, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tag("export", "--format", "json") == 0
+    lines = [json.loads(line) for line in io.StringIO(capsys.readouterr().out)]
+    assert [line["track_id"] for line in lines] == [1, 2, 3]
+    assert tag("export", "--format", "json", "--as", "csv") == 0
+    assert capsys.readouterr().out.startswith("track_id,")
+
+
+@pytest.mark.parametrize(
+    ("volume", "options", "why"),
+    [
+        ({"kind": "directory", "source": "/m", "root_path": "/m"}, "{}", "no audio .* found in /m"),
+        ({"kind": "ntfs", "source": "/m"}, '{"tags": false}', "--no-tags"),
+        ({"kind": "mft", "source": "/m"}, "{}", r"saved .MFT holds no audio.*--root"),
+    ],
+)
+def test_an_index_without_tracks_says_why(
+    volume: dict[str, str], options: str, why: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "empty.duckdb"
+    with IndexWriter(path) as writer:
+        writer.append(VOLUMES, rows(VOLUMES, [volume]))
+        writer.append(SCANS, rows(SCANS, [{"scan_id": "scan", "options": options}]))
+        writer.publish("scan")
+    for words in (["list"], ["get"], ["diff"], ["art"]):
+        assert main(Program(flags.TAG, plan_tag, run), [*words, "--index", str(path)]) == 0
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert re.fullmatch(f"this index has no tracks: .*{why}.*\n", err)
+
+
+def test_a_selection_of_nothing_is_said(tag: Tag, capsys: pytest.CaptureFixture[str]) -> None:
+    tag("list", "--where", "artist = 'nobody'")
+    assert capsys.readouterr() == ("", "no track matches the selection\n")
+    tag("diff")
+    assert "as the files say" in capsys.readouterr().err
 
 
 def test_keys_written_in_capitals_by_other_clients_are_found(index: Path, tag: Tag) -> None:

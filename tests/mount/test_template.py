@@ -99,6 +99,11 @@ def test_m3_skip_on_missing_is_about_top_level_fields(template: str, shown: bool
         ("$a/${track:pad(x)}", 6, "takes a number"),
         ("${a:replace(x)}", 3, "replace(from,to)"),
         ("${a:upper:join(,)}", 3, "must be the first"),
+        ("$a/${track:zz} $title", 12, "'zz' is no filter"),
+        ("${title|Track:uper}", 15, "did you mean upper"),
+        ("${track:zz:upper}", 9, "'zz' is no filter"),
+        ("${*artist:pad(2):nothing(a:b)}", 18, "'nothing(a:b)' is no filter"),
+        ("${genre:}", 9, "'' is no filter"),
     ],
 )
 def test_m4_bad_templates_fail_at_once_with_a_caret(template: str, column: int, words: str) -> None:
@@ -109,6 +114,23 @@ def test_m4_bad_templates_fail_at_once_with_a_caret(template: str, column: int, 
     assert words in first
     assert len(caret) == column + 2
     assert len(shown) == len(template) + 2
+
+
+@pytest.mark.parametrize(
+    ("template", "original", "shown"),
+    [
+        ("$folder/$filename", "/M/Al/01 A.flac", "Al/01 A.flac"),
+        ("$filename", "/M/01 A.FLAC", "01 A.flac"),
+        ("$filename", "/M/no extension", "no extension.flac"),
+        ("$filename", "/M/.flac", ".flac.flac"),
+        ("$stem.$ext", "/M/a.flac", "a.flac"),
+        ("$filename x", "/M/a.flac", "a.flac x.flac"),
+        ("$title", "/M/a.flac", "T.flac.flac"),
+    ],
+)
+def test_a_name_ends_in_its_extension_once(template: str, original: str, shown: str) -> None:
+    """The extension is added; where the template brought it already, it is not there twice."""
+    assert path(template, {"@path": original, "title": "T.flac"}) == shown
 
 
 def test_m4_a_template_is_compiled_once() -> None:
@@ -162,8 +184,9 @@ NEW: list[tuple[str, Tags, str]] = [
     ("a[${if:!genre}?]", {}, "a?"),
     ("a[${if:genre~az}?]", {"genre": "Jazz"}, "a?"),
     ("a[${if:genre!=Jazz}${if:artist}?]", {"artist": "x"}, "a?"),
-    ("$ext/$stem/$folder/$filename", {"@path": "/M/Al b/x.y.FLAC"}, "flac/x.y/Al b/x.y.FLAC"),
+    ("$ext/$stem/$folder/$filename", {"@path": "/M/Al b/x.y.FLAC"}, "flac/x.y/Al b/x.y"),
     ("$!{originalpath}", {"@path": "/M/Al b/x.y.flac"}, "M/Al b/x.y"),
+    ("${mytag:zz}", {"mytag:zz": "x"}, "x"),
     ("$!{directory}", {"@path": "/M/Al b/x.y.flac"}, "M/Al b"),
     ("$stem", {"@path": "/.hidden.flac"}, ".hidden"),
     ("${album artist}", {"albumartist": "X"}, "X"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musefs.index.errors import PartitionError
-from musefs.pipeline.volume.partitions import choose_partition, find_partitions
+from musefs.pipeline.volume.partitions import Partition, choose_partition, find_partitions
 
 NTFS_BOOT = (b"\xeb\x52\x90NTFS    ".ljust(510, b"\0")) + b"\x55\xaa"
 
@@ -145,3 +145,8 @@ def test_a_table_that_sfdisk_wrote_is_read(tmp_path: Path) -> None:
         (1, 2048 * 512, "first"),
         (2, 40960 * 512, "two"),
     ]
+
+
+def test_small_partitions_have_a_size_that_says_something() -> None:
+    assert Partition(1, 512, 3 << 20, "NTFS", is_ntfs=True).describe().startswith("1: 3.0 MiB at")
+    assert Partition(1, 512, 3 << 41, "NTFS", is_ntfs=True).describe().startswith("1: 6.0 TiB at")
