@@ -209,3 +209,34 @@ def test_a_full_pool_says_eagain(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(BlockingIOError):
             pool.submit(1, stall.wait, lambda job: None)
         stall.set()
+
+
+def test_requests_go_before_results_of_threads(loop: EventLoop) -> None:
+    """A request waits for one large answer at most, not for all that threads have ready."""
+    order: list[str] = []
+    read, write = os.pipe()
+
+    async def reader() -> None:
+        await loop.wait_readable(read)
+        order.append("request")
+
+    async def main() -> None:
+        with Pool(4) as pool:
+            all_started = threading.Barrier(4)
+
+            async def result() -> None:
+                await loop.offload(pool, 1, all_started.wait)
+                order.append("result")
+                if order == ["result"]:
+                    os.write(write, b"x")
+
+            async with loop.open_nursery() as nursery:
+                nursery.start_soon(reader)
+                for _ in range(4):
+                    nursery.start_soon(result)
+
+    loop.run(main)
+    os.close(read)
+    os.close(write)
+    assert sorted(order) == ["request", *["result"] * 4]
+    assert order.index("request") == 1
