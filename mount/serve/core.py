@@ -237,7 +237,7 @@ class Core:
             self._drift(file.attributes.inode, error)
             raise
 
-    def read(self, file: OpenFile, offset: int, size: int) -> bytes:
+    def read(self, file: OpenFile, offset: int, size: int) -> bytes | memoryview:
         """Return bytes of an open file; may wait."""
         with self._counts:
             self._waiting_reads += 1
@@ -250,7 +250,9 @@ class Core:
             with self._counts:
                 self._waiting_reads -= 1
 
-    def read_late(self, handle: int, offset: int, size: int, inode: int | None = None) -> bytes:
+    def read_late(
+        self, handle: int, offset: int, size: int, inode: int | None = None
+    ) -> bytes | memoryview:
         """Read by a handle that is gone: by its inode, opened for this one read; may wait."""
         known = self.handles.released_inode(handle) if inode is None else inode
         if known is None:

@@ -137,8 +137,15 @@ class Stream:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`, from the window if it has them all."""
+        return bytes(self.view_at(offset, length))
+
+    def view_at(self, offset: int, length: int) -> memoryview:
+        """Return what `read_at` does without a copy: one would hold the interpreter meanwhile.
+
+        The view keeps its window in memory, uncounted, until the reply is written.
+        """
         if self._budget.limit_bytes == 0:
-            return self._content.read_at(offset, length)
+            return memoryview(self._content.read_at(offset, length))
         length = max(0, min(length, self.size - offset))
         with self._lock:
             self.last_used = time.monotonic()
@@ -147,7 +154,7 @@ class Stream:
             if found is not None:
                 return found
             if self._is_stray(offset, length):
-                return self._content.read_at(offset, length)
+                return memoryview(self._content.read_at(offset, length))
             return self._fill(offset, length)
 
     def stamp(self) -> Stamp:
@@ -203,12 +210,12 @@ class Stream:
     ) -> None:
         self.close()
 
-    def _find(self, offset: int, length: int) -> bytes | None:
+    def _find(self, offset: int, length: int) -> memoryview | None:
         self._move_on(offset)
         begin = offset - self._start
         if begin < 0 or begin + length > len(self._data):
             return None
-        return self._data[begin : begin + length]
+        return memoryview(self._data)[begin : begin + length]
 
     def _move_on(self, offset: int) -> None:
         """Make a window that was fetched ahead the current one when the reader reaches it."""
@@ -248,7 +255,7 @@ class Stream:
         self._stray_end = offset + length
         return True
 
-    def _fill(self, offset: int, length: int) -> bytes:
+    def _fill(self, offset: int, length: int) -> memoryview:
         """Read a window that begins where the last one ended, if `offset` lies in reach."""
         if not self._registered:
             self._registered = True
@@ -268,7 +275,7 @@ class Stream:
         granted = self._budget.charge(end - start, self)
         if start + granted < offset + length or self._closed:
             self._budget.give_back(granted)
-            return self._content.read_at(offset, length)
+            return memoryview(self._content.read_at(offset, length))
         self._charged = granted
         try:
             self._data = self._content.read_at(start, granted)
@@ -281,7 +288,7 @@ class Stream:
         self._expected = start + len(self._data)
         self._ask_ahead()
         begin = offset - start
-        return self._data[begin : begin + length]
+        return memoryview(self._data)[begin : begin + length]
 
     def _drop(self) -> None:
         self._budget.give_back(self._charged + sum(map(len, self._ahead.values())))

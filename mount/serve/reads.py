@@ -15,7 +15,7 @@ from bisect import bisect_right
 from musefs.index.backing.content import Content
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import BackingChangedError, MusefsError
-from musefs.mount.formats.layout import read_layout
+from musefs.mount.formats.layout import plan_read, read_layout
 from musefs.mount.formats.reading import ArtProvider, DecodedCache, ReadContext
 from musefs.mount.formats.segments import Generated, OriginalRange, Segment
 from musefs.mount.serve.at_once import AtOnce
@@ -76,11 +76,10 @@ class Reader:
             _check(file, os.fstat(descriptor))
         return buffer[:size]
 
-    def waiting(self, file: OpenFile, offset: int, size: int) -> bytes:
+    def waiting(self, file: OpenFile, offset: int, size: int) -> bytes | memoryview:
         """Return the bytes; may wait for a disk, so never on the loop."""
         try:
-            context = self._context(file, file.source)
-            data = read_layout(file.layout, offset, min(size, REQUEST_BYTES), context)
+            data = self._read(file, offset, min(size, REQUEST_BYTES))
         except BackingChangedError:
             degrade(Counter.BACKING_CHANGED, "%s changed while it was read", file.name)
             raise
@@ -90,6 +89,18 @@ class Reader:
         if file.stamp is not None and file.content.stamp() != file.stamp:
             _changed(file)
         return data
+
+    def _read(self, file: OpenFile, offset: int, size: int) -> bytes | memoryview:
+        """Read what was asked for; a plain range of a window without copying it."""
+        if file.stream is not None:
+            pieces = plan_read(file.layout, offset, size)
+            segment = pieces[0].segment if len(pieces) == 1 else None
+            if type(segment) is OriginalRange:
+                begin, length = segment.offset + pieces[0].offset, pieces[0].length
+                data = file.stream.view_at(begin, length)
+                if len(data) == length:
+                    return data  # a shorter one is an error, which is found and told below
+        return read_layout(file.layout, offset, size, self._context(file, file.source))
 
     def _context(self, file: OpenFile, source: Content) -> ReadContext:
         return ReadContext(source, self._art, self._decoded, file.page_memo())

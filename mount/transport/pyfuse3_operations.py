@@ -164,13 +164,13 @@ class LibraryOperations(pyfuse3.Operations):
         file = core.file(fh)
         if file is None:
             late = functools.partial(core.read_late, fh, off, size)
-            return await self._loop.offload(core.pool, OPENING_LANE, late)
-        data = core.read_now(file, off, size)
-        if data is None:
-            return await self._wait_for(file, off, size)
+            data = await self._loop.offload(core.pool, OPENING_LANE, late)
+        else:
+            now = core.read_now(file, off, size)
+            data = await self._wait_for(file, off, size) if now is None else now
         return data  # type: ignore[return-value]  # pyfuse3 takes any buffer
 
-    async def _wait_for(self, file: OpenFile, offset: int, size: int) -> bytes:
+    async def _wait_for(self, file: OpenFile, offset: int, size: int) -> bytes | memoryview:
         handles = self._core.handles
         handles.hold(file)
         try:

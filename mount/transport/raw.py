@@ -173,8 +173,10 @@ class RawTransport:
             if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EBADF):
                 raise
 
-    def _later(self, lane: int, unique: int, work: Callable[[], bytes], operation: str) -> None:
-        def done(job: Job[bytes]) -> None:
+    def _later(
+        self, lane: int, unique: int, work: Callable[[], bytes | memoryview], operation: str
+    ) -> None:
+        def done(job: Job[bytes | memoryview]) -> None:
             if isinstance(job.error, Exception):
                 self._reply_error(unique, answer(job.error, operation))
             else:
@@ -285,7 +287,7 @@ class RawTransport:
         if data is None:
             core.handles.hold(file)
 
-            def work() -> bytes:
+            def work() -> bytes | memoryview:
                 try:
                     return core.read(file, offset, size)
                 finally:
