@@ -4,10 +4,13 @@ libfuse cannot ask for either. The mount's owner may write to fusectl, root to s
 may, the kernel's defaults stay, counted.
 """
 
+import ctypes
 import gc
 import logging
 import os
+import platform
 import resource
+import struct
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -23,19 +26,53 @@ BDI = Path("/sys/class/bdi")
 SWITCH_INTERVAL_S = 0.0005
 """A tenth of Python's own: how long a thread that computes may keep a request waiting."""
 
+GC_THRESHOLDS = (5_000, 20, 100)
+"""Python's are (700, 10, 10). What is opened for the first time makes a few dozen objects that stay
+in a cache; looking through all of those again and again took 8 µs an open, and each whole look is a
+pause. Cycles are rare here and still found.
+"""
+
 DESCRIPTORS = 65_536
 """Open files wanted; each open file of the mount holds one descriptor."""
+
+
+SLICE_NS = 100_000
+"""Processor time that each of our threads asks for at a time, the kernel's least; usual are 3 ms.
+
+A thread that was woken goes before one whose slice is over, so requests wait less for threads that
+copy. On two busy processors `stat` beside eight readers took 3.8 ms at p99 with it, 4.7 without.
+"""
+
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274, "riscv64": 274}
+_SCHED_ATTR = struct.Struct("=IIQiIQQQ")
+"""size, policy, flags, nice, priority, runtime (the slice), deadline, period"""
+
+
+_log = logging.getLogger(__name__)
 
 
 def tune_process() -> int:
     """Prepare this process for serving; return how many descriptors it may have."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(*GC_THRESHOLDS)
+    _ask_for_short_slices()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def _ask_for_short_slices() -> None:
+    """Ask for this thread and those it starts; kernels before 6.12 take no notice."""
+    number = _SCHED_SETATTR.get(platform.machine())
+    if number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return  # somebody chose a policy for this process
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    wanted = _SCHED_ATTR.pack(_SCHED_ATTR.size, os.SCHED_OTHER, 0, nice, 0, SLICE_NS, 0, 0)
+    if ctypes.CDLL(None, use_errno=True).syscall(number, 0, wanted, 0) != 0:
+        _log.debug("no short slices: %s", os.strerror(ctypes.get_errno()))
 
 
 @contextmanager

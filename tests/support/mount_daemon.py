@@ -25,6 +25,7 @@ from musefs.mount.serve.devices import Devices
 from musefs.mount.serve.opening import MountedOpener, WaitingOpener
 from musefs.mount.serve.ownership import Ownership
 from musefs.mount.serve.pool import Pool
+from musefs.mount.serve.tuning import tune_process
 from musefs.mount.transport.transport import Transport
 
 
@@ -98,7 +99,7 @@ def main() -> None:
     root, kind = Path(spec["root"]), spec["transport"]
     files = json.loads(Path(spec["files"]).read_text())
     kernel = KernelPlan(loop=Loop.TRIO if kind == "trio" else Loop.MINI, **spec.get("kernel", {}))
-    sys.setswitchinterval(0.0005)
+    tune_process()
     backing = MountedBacking(root)
     devices = Devices()
     delay_s = spec.get("delay_s", 0)
