@@ -238,6 +238,7 @@ def show(title: str, rows: Rows) -> None:
     for name, found in rows.items():
         spread = f"  ({found['least']:.4g}..{found['most']:.4g})" if "least" in found else ""
         sys.stdout.write(f"  {name:<40} {found['median']:>10.4g}{spread}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -259,16 +260,22 @@ def main() -> None:
             (directory / part).mkdir()
         original = directory / "originals" / "big.bin"
         original.write_bytes(os.urandom(1 << 20) * (BIG_BYTES >> 20))
-        if "read" in wanted:
-            results["sequential read, MB/s"] = sequential(directory, original, transports, runs)
-        if "stat" in wanted:
-            results["stat, µs"] = stat_round_trip(directory, original, transports, runs)
-        if "tags" in wanted:
-            results["open + 64 KiB + close, µs"] = tag_scan(directory, transports, count, runs)
-        if "slow" in wanted:
-            results["eight readers, 10 ms a read"] = slow_store(directory, transports)
-        for title, rows in results.items():
-            show(title, rows)
+        parts: dict[str, tuple[str, Callable[[], Rows]]] = {
+            "read": (
+                "sequential read, MB/s",
+                lambda: sequential(directory, original, transports, runs),
+            ),
+            "stat": ("stat, µs", lambda: stat_round_trip(directory, original, transports, runs)),
+            "tags": (
+                "open + 64 KiB + close, µs",
+                lambda: tag_scan(directory, transports, count, runs),
+            ),
+            "slow": ("eight readers, 10 ms a read", lambda: slow_store(directory, transports)),
+        }
+        for part, (title, measure) in parts.items():
+            if part in wanted:
+                results[title] = measure()
+                show(title, results[title])
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=2))
 

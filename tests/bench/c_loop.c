@@ -1,36 +1,35 @@
 /* The baseline of the mount's benchmarks: a file, or a folder, served by plain C.
-   usage: c_loop BACKING MOUNTPOINT [SPIN_US]
+   usage: c_loop BACKING MOUNTPOINT [SPIN_US [THREADS DELAY_US]]
    Lookups, attributes, open, pread and reply, nothing else. A file appears as `file`, and each
    `stat` of it is asked; names of a folder are remembered by the kernel, as ours are. The loop is
-   libfuse's own, or, with SPIN_US, one that looks that long for a request before it sleeps. */
-#define FUSE_USE_VERSION 35
+   libfuse's own, or, with SPIN_US, one that looks that long for a request before it sleeps, or, with
+   THREADS, libfuse's for many threads, each read of which takes DELAY_US first. */
+#define FUSE_USE_VERSION 312
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-struct node {
-    char path[4096]; /* below the folder; "." for its root */
-};
-
 static int backing, is_folder;
-static struct node root = {"."};
-static char buffer[1 << 20];
+static __thread char buffer[1 << 20];
+static long delay_us;
 
+/* in a folder an inode's number is the address of its path below the folder */
 static const char *path_of(fuse_ino_t inode)
 {
-    return inode == 1 ? root.path : ((struct node *)inode)->path;
+    return inode == 1 ? "." : (const char *)inode;
 }
 
 static double timeout(void)
 {
-    return is_folder ? 300.0 : 0.0;
+    return is_folder && !delay_us ? 300.0 : 0.0;
 }
 
 static int fill(fuse_ino_t inode, struct stat *st)
@@ -57,9 +56,9 @@ static void do_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     int failed = ENOENT;
     entry.ino = 2;
     if (is_folder) {
-        struct node *node = malloc(sizeof *node);
-        snprintf(node->path, sizeof node->path, "%s/%s", path_of(parent), name);
-        entry.ino = (fuse_ino_t)node; /* for the life of the benchmark */
+        char *path;
+        if (asprintf(&path, "%s/%s", path_of(parent), name) > 0)
+            entry.ino = (fuse_ino_t)path; /* for the life of the benchmark */
     }
     if (is_folder || (parent == 1 && !strcmp(name, "file")))
         failed = fill(entry.ino, &entry.attr);
@@ -93,11 +92,19 @@ static void do_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 static void do_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t off,
                     struct fuse_file_info *fi)
 {
+    if (delay_us)
+        usleep(delay_us);
     ssize_t got = pread(fi->fh, buffer, size, off);
     if (got < 0)
         fuse_reply_err(req, errno);
     else
         fuse_reply_buf(req, buffer, got);
+}
+
+static void do_init(void *unused, struct fuse_conn_info *connection)
+{
+    connection->max_background = 64; /* as ours */
+    connection->congestion_threshold = 48;
 }
 
 static void do_release(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
@@ -109,7 +116,7 @@ static void do_release(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
 
 static const struct fuse_lowlevel_ops operations = {
     .lookup = do_lookup, .getattr = do_getattr, .open = do_open, .read = do_read,
-    .release = do_release,
+    .release = do_release, .init = do_init,
 };
 
 static long now_ns(void)
@@ -150,8 +157,13 @@ int main(int argc, char **argv)
     is_folder = S_ISDIR(st.st_mode);
     if (fuse_set_signal_handlers(session))
         return 1;
-    int result = argc > 3 ? spinning_loop(session, atol(argv[3]) * 1000)
-                          : fuse_session_loop(session);
+    struct fuse_loop_config *threads = fuse_loop_cfg_create();
+    if (argc > 4)
+        fuse_loop_cfg_set_max_threads(threads, atoi(argv[4]));
+    delay_us = argc > 5 ? atol(argv[5]) : 0;
+    int result = argc > 4   ? fuse_session_loop_mt(session, threads)
+                 : argc > 3 ? spinning_loop(session, atol(argv[3]) * 1000)
+                            : fuse_session_loop(session);
     fuse_session_unmount(session);
     return result != 0;
 }
