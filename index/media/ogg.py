@@ -5,7 +5,7 @@ served as it is: one set of tags does not describe it. Tags are mutagen's.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media import ogg_flac
@@ -19,21 +19,23 @@ from musefs.index.media.ogg_page import (
     OggPage,
     Packet,
     PacketCollector,
+    granule_of,
     parse_page,
     walk_header_pages,
 )
 from musefs.index.media.reading import ReadAt
-from musefs.index.media.vorbis_comment import PacketWindow, walk_comment
+from musefs.index.media.vorbis_comment import PacketWindow, XiphParts, walk_comment
 
 _TAILS_BYTES = (8192, 24576, LARGEST_HEADER_BYTES + LARGEST_BODY_BYTES)
 """Where the last page is looked for: of Vorbis, of Opus (a second of audio), of any stream."""
 _SPEEX_EXTRA_HEADERS_AT = 68
+_HEAD_BYTES = 255
+"""Of the first packet: the longest, that of Speex, has 80."""
 _SUFFIX_LIMIT_BYTES = 1 << 20
 """Of binary data behind an Opus comment that is carried over; a guess, none larger was seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Headers:
+class _Headers(NamedTuple):
     """The header packets of a stream, and the page that ends them."""
 
     packets: tuple[Packet, ...]
@@ -47,32 +49,30 @@ _COMMENT_STARTS = {
 }
 
 
-def read_anatomy(read_at: ReadAt, size: int) -> Anatomy:
-    """Return where the parts of an Ogg file lie.
+def read_anatomy(read_at: ReadAt, size: int, parts: XiphParts | None = None) -> Anatomy:
+    """Return where the parts of an Ogg file lie; `parts` takes what readers of tags need.
 
     Raises MediaFormatError for other codecs, several streams, and damage in the headers.
     """
+    parts = XiphParts() if parts is None else parts
     begin = skip_leading_id3(read_at)
     pages = walk_header_pages(read_at, begin)
     first = next(pages)
-    audio_format = codec_of(read_at(first.body_offset, 80))
+    parts.serial, parts.head = first.serial, read_at(first.body_offset, _HEAD_BYTES)
+    audio_format = codec_of(parts.head)
     headers = _read_headers(read_at, audio_format, first, pages)
     audio_begin = headers.last_page.end
     if audio_begin > size:
         raise MediaFormatError("the Ogg headers are cut off")
     audio_end = trim_trailing_tags(read_at, audio_begin, size)
-    _refuse_chained(read_at, first.serial, audio_begin, audio_end)
+    parts.last_granule = _refuse_chained(read_at, first.serial, audio_begin, audio_end)
     if audio_format is AudioFormat.OGG_FLAC:
-        blocks, pictures = ogg_flac.parts(read_at, headers.packets)
+        blocks, pictures = ogg_flac.parts(read_at, headers.packets, parts)
     else:
-        blocks, pictures = _parts(read_at, audio_format, headers.packets)
+        blocks, pictures = _parts(read_at, audio_format, headers.packets, parts)
     stream = _stream_block(read_at, headers.last_page, audio_begin, audio_end)
-    return Anatomy(
-        format=audio_format,
-        audio=Span(audio_begin, audio_end - audio_begin),
-        blocks=(stream, *blocks),
-        pictures=pictures,
-    )
+    audio = Span(audio_begin, audio_end - audio_begin)
+    return Anatomy(audio_format, audio, (stream, *blocks), pictures)
 
 
 def codec_of(first_packet: bytes) -> AudioFormat:
@@ -121,7 +121,7 @@ def _is_complete(read_at: ReadAt, audio_format: AudioFormat, packets: list[Packe
 
 
 def _parts(
-    read_at: ReadAt, audio_format: AudioFormat, packets: tuple[Packet, ...]
+    read_at: ReadAt, audio_format: AudioFormat, packets: tuple[Packet, ...], parts: XiphParts
 ) -> tuple[tuple[Block, ...], tuple[Picture, ...]]:
     """Return the carried packets and the pictures of Vorbis, Opus and Speex."""
     identification, comment, *others = packets
@@ -129,7 +129,7 @@ def _parts(
     start = _COMMENT_STARTS[audio_format]
     if window.read(0, len(start)) != start:
         raise MediaFormatError("the second packet of the Ogg stream is not its comment")
-    structure = walk_comment(window, len(start), comment.length)
+    structure = parts.comment = walk_comment(window, len(start), comment.length)
     blocks = [packet_block("id", identification)]
     blocks += [packet_block("setup", packet) for packet in others]
     suffix_length = comment.length - structure.end
@@ -163,9 +163,10 @@ def _stream_block(read_at: ReadAt, last: OggPage, audio_begin: int, audio_end: i
     return Block(BlockKind.OGG_PACKET, "stream", len(body), body=body)
 
 
-def _refuse_chained(read_at: ReadAt, serial: int, begin: int, end: int) -> None:
-    """Refuse a file whose last page belongs to another stream than its first.
+def _refuse_chained(read_at: ReadAt, serial: int, begin: int, end: int) -> int | None:
+    """Return the granule position of the last page, if one ends the file.
 
+    Raises MediaFormatError for a file whose last page belongs to another stream than its first.
     No page is found at the end of a file that was cut off; that is no reason to refuse it.
     """
     for length in _TAILS_BYTES:
@@ -173,11 +174,13 @@ def _refuse_chained(read_at: ReadAt, serial: int, begin: int, end: int) -> None:
         tail = read_at(tail_begin, end - tail_begin)
         at = tail.rfind(CAPTURE)
         while at >= 0:
-            page = parse_page(tail[at : at + LARGEST_HEADER_BYTES], tail_begin + at)
+            header = tail[at : at + LARGEST_HEADER_BYTES]
+            page = parse_page(header, tail_begin + at)
             if page is not None and page.end == end:
                 if page.serial != serial:
                     raise MediaFormatError("several streams are chained in one Ogg file")
-                return
+                return granule_of(header)
             at = tail.rfind(CAPTURE, 0, at)
         if tail_begin == begin:
-            return
+            break
+    return None

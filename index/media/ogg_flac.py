@@ -14,7 +14,7 @@ from musefs.index.media.flac_picture import (
 )
 from musefs.index.media.ogg_page import Packet
 from musefs.index.media.reading import ReadAt
-from musefs.index.media.vorbis_comment import PacketWindow, walk_comment
+from musefs.index.media.vorbis_comment import PacketWindow, XiphParts, walk_comment
 
 MAPPING_BYTES = 51
 """0x7F FLAC, version, packet count, fLaC, and a STREAMINFO block with its header."""
@@ -41,7 +41,7 @@ def is_complete(read_at: ReadAt, packets: Sequence[Packet]) -> bool:
 
 
 def parts(
-    read_at: ReadAt, packets: tuple[Packet, ...]
+    read_at: ReadAt, packets: tuple[Packet, ...], told: XiphParts
 ) -> tuple[tuple[Block, ...], tuple[Picture, ...]]:
     """Return the carried blocks (bodies without their headers) and the pictures.
 
@@ -49,7 +49,7 @@ def parts(
     """
     blocks = [Block(BlockKind.OGG_PACKET, "id", packets[0].length, packets[0].spans)]
     pictures: list[Picture] = []
-    for packet in packets[1:]:
+    for number, packet in enumerate(packets[1:]):
         header = packet.read(read_at, 0, _HEADER_BYTES)
         if len(header) < _HEADER_BYTES or int.from_bytes(header[1:], "big") != (
             packet.length - _HEADER_BYTES
@@ -65,6 +65,8 @@ def parts(
         elif block_type == VORBIS_COMMENT:
             window = PacketWindow(read_at, packet)
             structure = walk_comment(window, _HEADER_BYTES, packet.length)
+            if number == 0:
+                told.comment = structure
             pictures += read_pictures(packet, structure)
     return tuple(blocks), tuple(pictures)
 

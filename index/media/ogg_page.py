@@ -49,6 +49,12 @@ def parse_page(data: bytes, offset: int = 0) -> OggPage | None:
     return OggPage(offset, flags, serial, sequence, lacing, body_offset, body_offset + sum(lacing))
 
 
+def granule_of(header: bytes) -> int | None:
+    """Return the granule position in a page's header; None where no packet ends on the page."""
+    granule = int.from_bytes(header[6:14], "little")
+    return None if granule == NO_PACKET_ENDS else granule
+
+
 def write_header(
     flags: int, granule: int, serial: int, sequence: int, checksum: int, lacing: bytes
 ) -> bytes:
@@ -66,10 +72,14 @@ def walk_header_pages(read_at: ReadAt, offset: int) -> Iterator[OggPage]:
     first = _page_at(read_at, offset)
     if not first.flags & FIRST:
         raise MediaFormatError(f"the Ogg page at byte {offset} does not begin a stream")
-    page = first
-    for _ in range(HEADER_PAGES_LIMIT):
+    page, walked = first, 0
+    while walked < HEADER_PAGES_LIMIT:
         yield page
-        page = _full_page(read_at, page) or _page_at(read_at, page.end, len(page.lacing))
+        walked += 1
+        for page in _alike_after(read_at, page):  # noqa: B020 - the last of them is the page now
+            yield page
+            walked += 1
+        page = _page_at(read_at, page.end, len(page.lacing))
         if page.serial != first.serial or page.flags & FIRST:
             raise MediaFormatError("several streams are multiplexed in one Ogg file")
     raise MediaFormatError(f"more than {HEADER_PAGES_LIMIT} pages of headers")
@@ -86,25 +96,56 @@ def _page_at(read_at: ReadAt, offset: int, expected_lacing: int = 255) -> OggPag
     return page
 
 
-def _full_page(read_at: ReadAt, before: OggPage) -> OggPage | None:
-    """Return the page behind a full one if it is full, too, judged by the page behind it.
+def _alike_after(read_at: ReadAt, page: OggPage) -> Iterator[OggPage]:
+    """Yield the pages behind `page` that are all payload as it is, in ever longer leaps.
 
-    A large picture is a row of full pages: 27 bytes of each are enough, not all its lacing.
+    A large picture is a row of pages of one size, whose headers are not read.
     """
-    if before.lacing != _FULL_LACING:
-        return None
-    offset = before.end
-    fixed = read_at(offset, FIXED_HEADER_BYTES)
-    behind = read_at(offset + LARGEST_HEADER_BYTES + LARGEST_BODY_BYTES, FIXED_HEADER_BYTES)
-    page = parse_page(fixed + _FULL_LACING, offset)
-    if page is None or fixed[26] != len(_FULL_LACING) or len(behind) < FIXED_HEADER_BYTES:
-        return None
-    capture, _, flags, _, serial, sequence, _, _ = _HEADER.unpack_from(behind)
-    follows = (serial, sequence) == (page.serial, page.sequence + 1)
-    return page if capture == CAPTURE and flags & CONTINUED and follows else None
+    step = 1
+    while page.lacing.count(255) == len(page.lacing) >= _FEWEST_LACES:
+        if _is_alike_until(read_at, page, step):
+            for _ in range(step):
+                page = _next_alike(page)
+                yield page
+            step = min(step * 2, _LONGEST_LEAP_PAGES)
+        elif step > 1:
+            step //= 2  # the row ends before; what is left is shorter with every miss
+        else:
+            return
 
 
-_FULL_LACING = b"\xff" * 255
+def _is_alike_until(read_at: ReadAt, page: OggPage, count: int) -> bool:
+    """Tell whether the next `count` pages are like this one, by the page that is met behind them.
+
+    If a page stands where they would end and has the number that it then must have, they are.
+    """
+    size = page.end - page.offset
+    behind = read_at(page.end + count * size, FIXED_HEADER_BYTES)
+    if len(behind) < FIXED_HEADER_BYTES:
+        return False
+    capture, version, flags, _, serial, sequence, _, _ = _HEADER.unpack_from(behind)
+    follows = (serial, sequence) == (page.serial, page.sequence + count + 1)
+    return capture == CAPTURE and version == 0 and bool(flags & CONTINUED) and follows
+
+
+def _next_alike(page: OggPage) -> OggPage:
+    size = page.end - page.offset
+    return OggPage(
+        page.end,
+        CONTINUED,
+        page.serial,
+        page.sequence + 1,
+        page.lacing,
+        page.body_offset + size,
+        page.end + size,
+    )
+
+
+_FEWEST_LACES = 8
+"""A page of 2 KiB: stepping over smaller ones saves nothing."""
+
+_LONGEST_LEAP_PAGES = 1024
+"""Pages stepped over at once: four megabytes of pages of the usual size."""
 
 
 class Packet:

@@ -9,7 +9,7 @@ from typing import Final
 
 from musefs.index.backing.content import Stamp
 from musefs.index.counters import Counter
-from musefs.index.media.facts import AudioFormat, Block, Picture, Span, Technical
+from musefs.index.media.facts import AudioFormat, Block, Picture, Span
 from musefs.pipeline.tag.media import Reading
 
 FileRow = tuple[
@@ -67,16 +67,23 @@ class Learned:
     def add_reading(self, row: int, reading: Reading, stamp: Stamp) -> None:
         """Append one file that was read."""
         facts, anatomy = reading.facts, reading.facts.anatomy
+        codec, duration, bitrate, sample_rate, bits, channels = facts.technical
         self.bytes_read += reading.bytes_read
         self.files.append(
             (
                 row,
                 anatomy.format.value,
-                *_technical_values(facts.technical),
+                codec,
+                duration,
+                _fits(bitrate),
+                _fits(sample_rate),
+                _fits(bits),
+                _fits(channels),
                 stamp.size,
                 stamp.mtime_ns,
                 stamp.ctime_ns,
-                *anatomy.audio,
+                anatomy.audio.offset,
+                anatomy.audio.length,
                 facts.synthesised,
                 facts.reason,
                 reading.fingerprint,
@@ -118,12 +125,6 @@ class Learned:
             )
         )  # fmt: skip
         self.notes.append((row, counter.value, reason))
-
-
-def _technical_values(technical: Technical) -> Technical:
-    """Return facts that fit into their columns."""
-    codec, duration, bitrate, rate, bits, channels = technical
-    return Technical(codec, duration, _fits(bitrate), _fits(rate), _fits(bits), _fits(channels))
 
 
 def _fits(number: int | None) -> int | None:

@@ -5,11 +5,13 @@ from struct import Struct
 from typing import Final
 
 from musefs.index.errors import MediaFormatError
+from musefs.index.media import ogg as walker
 from musefs.index.media.facts import AudioFormat, Technical
+from musefs.index.media.vorbis_comment import XiphParts
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.flac import streaminfo_facts
 from musefs.pipeline.tag.ogg_packets import first_packets, first_page, last_granule
-from musefs.pipeline.tag.vorbis_comments import read_comments
+from musefs.pipeline.tag.vorbis_comments import add_entries, read_comments
 from musefs.pipeline.tag.window import Window
 
 _VORBIS: Final = Struct("<IBI")
@@ -40,6 +42,22 @@ def ogg_format(first_packet: bytes) -> AudioFormat | None:
 
 def read_ogg(window: Window, tags: Collected) -> Technical:
     """Add the comments and return the stream's facts."""
+    parts = XiphParts()
+    try:
+        tags.anatomy = walker.read_anatomy(window.read_at, window.size, parts)
+    except MediaFormatError as error:
+        tags.refusal = error.message
+    if tags.anatomy is None or parts.comment is None:
+        return _read_refused(window, tags)
+    add_entries(parts.comment, tags)
+    granule = parts.last_granule
+    if granule is None:
+        granule = last_granule(window, parts.serial) or 0
+    return _facts(tags.anatomy.format, parts.head, granule, window.size)
+
+
+def _read_refused(window: Window, tags: Collected) -> Technical:
+    """Read what a file says that the walker refused: it is damaged or has several streams."""
     serial, head = first_page(window, 0)
     format_ = ogg_format(head)
     if format_ is None:
