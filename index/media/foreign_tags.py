@@ -47,8 +47,6 @@ def trim_trailing_tags(read_at: ReadAt, begin: int, end: int) -> int:
     """
     for _ in range(_TRAILING_TAGS_LIMIT):
         tail = read_at(max(begin, end - _TAIL_BYTES), min(_TAIL_BYTES, end - begin))
-        if b"TAG" not in tail and b"LYRICS200" not in tail and b"3DI" not in tail:
-            break  # as of most files; an APETAGEX has a TAG inside
         length = _trailing_tag_length(tail)
         if length == 0 or length > end - begin:
             break

@@ -7,7 +7,6 @@ Frames of v2.2 and v2.3 become v2.4; only chapters and links need other bytes fo
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from musefs.index.counters import Counter, degrade
@@ -46,17 +45,19 @@ _LAST_PICTURE_TYPE = 20
 _NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
 class Id3Parts:
     """What is carried over from the tags of one file."""
 
-    blocks: list[Block] = field(default_factory=list[Block])
-    pictures: list[Picture] = field(default_factory=list[Picture])
-    has_popularity: bool = False
-    tags: int = 0
-    """ID3v2 tags that were walked."""
-    texts: Texts = field(default_factory=Texts)
-    """Frames that are read as tags, for who reads tags."""
+    __slots__ = ("blocks", "has_popularity", "pictures", "tags", "texts")
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.pictures: list[Picture] = []
+        self.has_popularity = False
+        self.tags = 0
+        """ID3v2 tags that were walked."""
+        self.texts: Texts = []
+        """Frames that are read as tags, for who reads tags."""
 
 
 def read_tags(read_at: ReadAt, offset: int, parts: Id3Parts, limit: int | None = None) -> int:

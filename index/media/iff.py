@@ -1,8 +1,7 @@
 """Chunks of RIFF and IFF files: an id, a length and a payload that is padded to an even length."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
@@ -15,8 +14,7 @@ CHUNKS_LIMIT = 4096
 HEADER_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One chunk: its id and where its payload lies."""
 
     chunk_id: bytes

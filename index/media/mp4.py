@@ -12,7 +12,6 @@ are found. Files whose offsets stand elsewhere (fragments, auxiliary data) are r
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
@@ -29,24 +28,28 @@ _FRAGMENTS = frozenset({b"moof", b"styp", b"sidx", b"ssix", b"mfra", b"emsg"})
 _TABLES = {b"stco": 4, b"co64": 8}
 
 
-@dataclass(slots=True)
 class _Found:
     """What the top level holds."""
 
-    ftyp: Atom | None = None
-    moov: Atom | None = None
-    mdats: list[Atom] = field(default_factory=list[Atom])
-    others: list[Atom] = field(default_factory=list[Atom])
+    __slots__ = ("ftyp", "mdats", "moov", "others")
+
+    def __init__(self) -> None:
+        self.ftyp: Atom | None = None
+        self.moov: Atom | None = None
+        self.mdats: list[Atom] = []
+        self.others: list[Atom] = []
 
 
-@dataclass(slots=True)
 class Mp4Parts:
     """What who reads tags needs of the same walk."""
 
-    items: list[Item] = field(default_factory=list[Item])
-    """The tag list."""
-    tracks: list[Atom] = field(default_factory=list[Atom])
-    reader: AtomReader | None = None
+    __slots__ = ("items", "reader", "tracks")
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        """The tag list."""
+        self.tracks: list[Atom] = []
+        self.reader: AtomReader | None = None
 
 
 def read_anatomy(read_at: ReadAt, size: int, parts: Mp4Parts | None = None) -> Anatomy:

@@ -9,6 +9,7 @@ from typing import Final
 from musefs.index.counters import Counter
 from musefs.index.media.facts import Picture, Span
 from musefs.pipeline.tag.collected import Collected
+from musefs.pipeline.tag.id3_text import read_id3v1
 from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_VALUE_BYTES
 from musefs.pipeline.tag.naming import ape_key
 from musefs.pipeline.tag.text import from_utf8
@@ -30,12 +31,11 @@ _FRONT, _BACK = 3, 4
 
 def read_trailing_tags(window: Window, tags: Collected) -> None:
     """Fill in what APEv2 and then ID3v1 at the end of the file say and nothing before them did."""
-    from musefs.pipeline.tag.id3_text import read_id3v1
-
     tail = window.read_at(max(0, window.size - _TAIL_BYTES), _TAIL_BYTES)
     id3v1 = tail[-_ID3V1_BYTES:] if tail[-_ID3V1_BYTES:-125] == b"TAG" else b""
     end = window.size - len(id3v1)
-    if _MARK in tail or b"LYRICS200" in tail:
+    foot = tail[: len(tail) - len(id3v1)]
+    if foot[-_FOOTER.size :].startswith(_MARK) or foot.endswith(b"LYRICS200"):
         end = _before_lyrics(window, end)
         tags.seal()
         _read_ending_at(window, end, tags)

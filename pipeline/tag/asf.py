@@ -1,8 +1,7 @@
 """ASF (WMA): the header objects that hold text, and the facts of the audio stream."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media.facts import Technical
@@ -37,8 +36,7 @@ _CODECS: Final = {
 _TEXT, _BYTES, _BOOLEAN, _DWORD, _QWORD, _WORD = range(6)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     """One attribute: its name and where its value lies."""
 
     name: bytes

@@ -55,7 +55,9 @@ def _parts(reader: AtomReader, size: int) -> Mp4Parts:
     tracks = [atom for atom in reader.children(moov) if atom.name == b"trak"]
     items = reader.child(moov, b"udta", b"meta", b"ilst")
     found = walk_items(reader, reader.children(items)) if items else ()
-    return Mp4Parts(list(found), tracks, reader)
+    parts = Mp4Parts()
+    parts.items, parts.tracks, parts.reader = list(found), tracks, reader
+    return parts
 
 
 def _sound_facts(reader: AtomReader, tracks: list[Atom], size: int) -> Technical:

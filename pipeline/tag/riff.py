@@ -5,9 +5,8 @@ all that follows.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from musefs.index.errors import MediaFormatError
 from musefs.index.media import aiff as aiff_walker
@@ -40,8 +39,7 @@ _AIFC_CODECS: Final = {
 Walk = Callable[[ReadAt, int, Id3Parts], Anatomy]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One chunk: its id and where its payload lies."""
 
     id: bytes
