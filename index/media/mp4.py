@@ -12,6 +12,7 @@ are found. Files whose offsets stand elsewhere (fragments, auxiliary data) are r
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from musefs.index.counters import Counter, degrade
 from musefs.index.errors import MediaFormatError
@@ -22,6 +23,8 @@ from musefs.index.media.reading import ReadAt, read_exact
 
 BLOCKS_LIMIT = 4096
 """Carried blocks of one file."""
+
+T = TypeVar("T")
 
 _PADDING = frozenset({b"free", b"skip", b"wide", b"\0\0\0\0"})
 _FRAGMENTS = frozenset({b"moof", b"styp", b"sidx", b"ssix", b"mfra", b"emsg"})
@@ -202,7 +205,7 @@ class _Structure:
     def _read_meta(self, meta: Atom) -> None:
         for atom in self._reader.listed(meta):
             if atom.name == b"ilst":
-                items = list(read_items(self._reader, _patiently(self._reader.children(atom))))
+                items = list(_patiently(read_items(self._reader, atom)))
                 self._parts.items += items
                 self._tags += read_tag_blocks(self._reader, items)
                 self.pictures += read_pictures(self._reader, items)
@@ -210,7 +213,7 @@ class _Structure:
                 self._beside.append(_block("meta", atom.span))
 
 
-def _patiently(atoms: Iterator[Atom]) -> Iterator[Atom]:
+def _patiently(atoms: Iterator[T]) -> Iterator[T]:
     """Walk atoms whose damage costs only what follows them, as no offset is among them."""
     try:
         yield from atoms

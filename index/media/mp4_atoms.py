@@ -11,6 +11,9 @@ from musefs.index.media.reading import ReadAt
 _READ_AHEAD = 512
 """Bytes of atoms read together: the children of most."""
 
+_ITEMS_AHEAD = 1024
+"""Bytes of a tag list read together: a dozen items; longer ones are read by themselves."""
+
 _HEAD = Struct(">I4s")
 
 ATOMS_LIMIT = 20_000
@@ -71,6 +74,33 @@ class AtomReader:
                 atom = unusual
             yield atom
             offset = atom.end
+
+    def contents(self, parent: Atom) -> Iterator[tuple[Atom, bytes | None]]:
+        """Walk the atoms inside `parent`, with the payload of small ones, which lies in memory.
+
+        Flat, as every item of every tag list passes here (ADR 0040).
+        """
+        offset, end = parent.payload, parent.end
+        ahead, first = b"", offset
+        while offset + 8 <= end and self._left > 0:
+            at = offset - first
+            if at + 8 > len(ahead):
+                ahead, first, at = self.read_at(offset, min(_ITEMS_AHEAD, end - offset)), offset, 0
+                if len(ahead) < 8:
+                    break
+            size, name = _HEAD.unpack_from(ahead, at)
+            if not 8 <= size <= end - offset:
+                break
+            self._left -= 1
+            content: bytes | None = None
+            if size <= _ITEMS_AHEAD:
+                if at + size > len(ahead):
+                    ahead, first, at = self.read_at(offset, _ITEMS_AHEAD), offset, 0
+                content = ahead[at + 8 : at + size]
+            yield Atom(name, offset, offset + 8, offset + size), content
+            offset += size
+        for atom in self.atoms(offset, end):  # knows the unusual sizes, and how to complain
+            yield atom, None
 
     def _unusual(self, head: bytes, offset: int, end: int) -> Atom | None:
         """Return an atom whose size is not simply said; None for the zeros that end a list."""

@@ -5,6 +5,7 @@ value, as the readers of tags decide it: UTF-8, UTF-16, integers, and a few item
 taggers leave out. Everything else is carried over value by value.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import NamedTuple
@@ -27,11 +28,10 @@ _TEXT_WITHOUT_TYPE = frozenset({
 """Items that are numbers or text even where their values have no type; so is all with a `©`."""
 _MIMES = {_IMPLICIT: "image/jpeg", 12: "image/gif", 13: "image/jpeg", 14: "image/png",
           27: "image/bmp"}  # fmt: skip
+_CONTROL = re.compile(rb"[\0-\x08]")
 _HEAD = Struct(">I4s")
 _ONE_TEXT = b"data\0\0\0\x01"
 _NAME_LIMIT_BYTES = 1024
-_LONGEST_HANDED_BYTES = 4096
-"""An item of one text up to this length is handed on by its content: most lie in memory."""
 _LOOKED_AT_BYTES = 1 << 20
 """An untyped freeform value is text or not by its bytes; a longer one is not text."""
 
@@ -48,13 +48,12 @@ class Item(NamedTuple):
     end: int
 
 
-def read_items(reader: AtomReader, atoms: Iterable[Atom]) -> Iterator[Item]:
+def read_items(reader: AtomReader, tag_list: Atom) -> Iterator[Item]:
     """Return the items, with the text of those that are no more than one text."""
-    for name, _, payload, end in atoms:
-        if name == b"covr" or end - payload > _LONGEST_HANDED_BYTES:
+    for (name, _, payload, end), data in reader.contents(tag_list):
+        if data is None or name == b"covr":
             yield Item(name, b"", None, payload, end)
             continue
-        data = reader.read_at(payload, end - payload)
         at, label = 0, b""
         if name == b"----":
             at, label = _label(data)
@@ -160,8 +159,15 @@ def _values(reader: AtomReader, begin: int, end: int) -> Iterator[tuple[Span, in
 def _is_text(reader: AtomReader, value: Span) -> bool:
     if value.length > _LOOKED_AT_BYTES:
         return False
-    content = reader.read_at(value.offset, value.length)
+    return is_text(reader.read_at(value.offset, value.length))
+
+
+def is_text(content: bytes) -> bool:
+    """Say whether a value of no declared type is text; what is not is carried over as it is."""
+    if _CONTROL.search(content):
+        return False
     try:
-        return min(content.decode(), default=" ") >= "\t"
+        content.decode()
     except UnicodeDecodeError:
         return False
+    return True

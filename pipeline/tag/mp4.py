@@ -7,7 +7,7 @@ from musefs.index.media import mp4 as walker
 from musefs.index.media.facts import Technical
 from musefs.index.media.mp4 import Mp4Parts
 from musefs.index.media.mp4_atoms import Atom, AtomReader
-from musefs.index.media.mp4_tags import Item
+from musefs.index.media.mp4_tags import Item, is_text
 from musefs.index.media.mp4_tags import read_items as walk_items
 from musefs.pipeline.tag.collected import Collected
 from musefs.pipeline.tag.id3_text import genre_name
@@ -54,7 +54,7 @@ def _parts(reader: AtomReader, size: int) -> Mp4Parts:
         raise MediaFormatError("no moov atom")
     tracks = [atom for atom in reader.children(moov) if atom.name == b"trak"]
     items = reader.child(moov, b"udta", b"meta", b"ilst")
-    found = walk_items(reader, reader.children(items)) if items else ()
+    found = walk_items(reader, items) if items else ()
     parts = Mp4Parts()
     parts.items, parts.tracks, parts.reader = list(found), tracks, reader
     return parts
@@ -269,17 +269,9 @@ def _read_freeform(data: bytes, tags: Collected) -> None:
     name = data[mean_size + 12 : mean_size + name_size]
     key = mp4_freeform_key(name)
     for kind, content in _values(data, mean_size + name_size):
-        if kind == 1 or (kind == 0 and _is_text(content)):
+        if kind == 1 or (kind == 0 and is_text(content)):
             tags.add(key, from_utf8(content, tags))
         elif kind == _UTF16:
             tags.add(key, from_utf16(content, tags, "utf-16-be"))
         elif kind == _INTEGER and (text := _number(content)) is not None:
             tags.add(key, text)
-
-
-def _is_text(content: bytes) -> bool:
-    """Say whether a value of no declared type is text; what is not is carried over as it is."""
-    try:
-        return min(content.decode(), default=" ") >= "\t"
-    except UnicodeDecodeError:
-        return False
