@@ -70,6 +70,28 @@ class Collected:
         elif value and key not in self._keys:
             self._add_unusual(key, value)
 
+    def add_all(self, pairs: list[tuple[str, str]]) -> None:
+        """Keep all values of one tag: what `add` does, with its limits asked once where they hold.
+
+        Nearly every file has a few short texts: that takes a third of the time.
+        """
+        text = "".join([value for _, value in pairs])
+        keys = [key for key, _ in pairs]
+        if (
+            self._keys
+            or not pairs
+            or self._text_bytes + len(text) > _LONGEST_UNMEASURED
+            or len(self.pairs) + len(pairs) > MAX_VALUES
+            or "\0" in text
+            or "" in keys
+            or max(map(len, keys)) > MAX_KEY_CHARACTERS
+        ):
+            for key, value in pairs:
+                self.add(key, value)
+            return
+        self._text_bytes += len(text)
+        self.pairs += [pair for pair in pairs if pair[1]]
+
     def _add_unusual(self, key: str, value: str) -> None:
         if "\0" in value:
             value = value.replace("\0", " ").strip()

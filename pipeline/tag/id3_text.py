@@ -81,13 +81,14 @@ def _add_tag(window: Window, texts: Texts, tags: Collected) -> None:
         elif text not in values[name]:
             values[name].append(text)
     _add_dates(values)
+    pairs: list[tuple[str, str]] = []
     for key, found in values.items():
         if key in _SPECIAL or isinstance(key, tuple):
-            _emit(key, found, tags)
+            pairs += _spelled_out(key, found)
         elif key not in _OBSOLETE:
             word = id3_key(key)
-            for text in found:
-                tags.add(word, text)
+            pairs += [(word, text) for text in found]
+    tags.add_all(pairs)
 
 
 def _plain_text(content: bytes) -> str | None:
@@ -212,13 +213,12 @@ def _date(year: str, day: str, time: str) -> str:
     return f"{year}T{time[:2]}:{time[2:]}:00" if len(time) == 4 and time.isdecimal() else year
 
 
-def _emit(key: _Key, texts: list[str], tags: Collected) -> None:
-    """Add the values of a frame that is more than a text under its own name."""
+def _spelled_out(key: _Key, texts: list[str]) -> list[tuple[str, str]]:
+    """Return key and value of each text of a frame that is more than text under its own name."""
     name, description, language = (key, "", "") if isinstance(key, str) else key
     if name in _PEOPLE:
-        for role, person in zip(texts[::2], texts[1::2], strict=False):
-            tags.add(*id3_person_key(name, role, person))
-        return
+        pairs = zip(texts[::2], texts[1::2], strict=False)
+        return [id3_person_key(name, role, person) for role, person in pairs]
     if name == "TXXX":
         word = id3_described_key(description)
     elif name in ("COMM", "USLT"):
@@ -226,8 +226,7 @@ def _emit(key: _Key, texts: list[str], tags: Collected) -> None:
         texts = texts if name == "COMM" else ["\n".join(texts)]
     else:
         word = id3_key(name) if name != "POPM" else description
-    for text in _genres(texts) if name == "TCON" else texts:
-        tags.add(word, text)
+    return [(word, text) for text in (_genres(texts) if name == "TCON" else texts)]
 
 
 def _genres(texts: list[str]) -> list[str]:

@@ -102,10 +102,10 @@ class Learned:
     def _add_tags(self, row: int, pairs: tuple[tuple[str, str], ...]) -> None:
         if not pairs:
             return
-        keys, values = zip(*pairs, strict=True)
+        keys = [key for key, _ in pairs]
         self.tag_keys += keys
-        self.tag_values += values
-        self.tag_rows += [row] * len(pairs)
+        self.tag_values += [value for _, value in pairs]
+        self.tag_rows += [row] * len(keys)
         if len(set(keys)) == len(keys):
             self.tag_ordinals += [0] * len(keys)
             return

@@ -62,25 +62,20 @@ def add_entries(comment: CommentStructure, tags: Collected) -> None:
     if len(entries) > MAX_ITEMS_WALKED:
         tags.drop(f"{len(entries)} comments, of which {MAX_ITEMS_WALKED} were read")
         entries = entries[:MAX_ITEMS_WALKED]
-    for offset, length, entry in entries:
-        if len(entry) < length:
-            if _is_left_out(entry, length, tags):
+    pairs: list[tuple[str, str]] = []
+    for offset, length, start in entries:
+        entry = start
+        if len(start) < length:
+            if _is_left_out(start, length, tags):
                 continue
             entry = comment.window.read(offset, length)
-        _add(entry, tags)
-
-
-def _add(entry: bytes, tags: Collected) -> None:
-    name, equals, value = entry.partition(b"=")
-    key = vorbis_key(name)
-    if key is None or not equals:
-        _leave_out(name, value, tags)
-    elif key not in PICTURE_KEYS:
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            text = from_utf8(value, tags)
-        tags.add(key, text)
+        name, equals, value = entry.partition(b"=")
+        key = vorbis_key(name)
+        if key is None or not equals:
+            _leave_out(name, value, tags)
+        elif key not in PICTURE_KEYS:
+            pairs.append((key, from_utf8(value, tags)))
+    tags.add_all(pairs)
 
 
 def read_comments(fetch: Fetch, length: int, tags: Collected) -> None:
@@ -110,8 +105,13 @@ def _walk(fetch: Fetch, length: int, tags: Collected) -> None:
             if offset > length:
                 raise MediaFormatError(f"comment {number} is longer than the comment block")
             continue
-        _add(body.at(offset, size), tags)
+        name, equals, value = body.at(offset, size).partition(b"=")
         offset += size
+        key = vorbis_key(name)
+        if key is None or not equals:
+            _leave_out(name, value, tags)
+        elif key not in PICTURE_KEYS:
+            tags.add(key, from_utf8(value, tags))
 
 
 def _is_left_out(start: bytes, size: int, tags: Collected) -> bool:
