@@ -6,7 +6,7 @@ belong to another file by now and nothing is read.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -101,17 +101,19 @@ class FileSource:
             self._descriptor = -1
 
 
-def check_same_volume(source: Source, geometry: Geometry, serial: str | None, name: Path) -> None:
-    """Refuse a device or image that is not the volume of the index, before anything is served.
+def find_volume(source: Source, geometry: Geometry, serial: str | None, name: Path) -> Geometry:
+    """Return where the index's volume lies in a device or image; refuse what has another.
 
-    A damaged boot sector is no reason: the scan may have used its copy. Then the first file record
-    has to be where the index says.
+    A partition of the disk that was scanned begins with the volume itself. A damaged boot sector
+    is no reason to refuse: the scan may have used its copy. Then the first file record has to be
+    where the index says.
     """
-    boot = source.read_at(geometry.partition_offset, BOOT_BYTES)
-    if boot[3:11] == b"NTFS    ":
-        found = f"{int.from_bytes(boot[0x48:0x50], 'little'):016X}"
+    if geometry.partition_offset and serial is not None and _serial_at(source, 0) == serial:
+        return replace(geometry, partition_offset=0)
+    found = _serial_at(source, geometry.partition_offset)
+    if found is not None:
         if serial is None or serial.upper() == found:
-            return
+            return geometry
         raise VolumeError(
             f"this is another volume: its serial number is {found}, that of the index {serial}",
             path=name,
@@ -124,6 +126,15 @@ def check_same_volume(source: Source, geometry: Geometry, serial: str | None, na
             path=name,
             hint="Give the device or image that was scanned, or --root with the mounted folder.",
         )
+    return geometry
+
+
+def _serial_at(source: Source, offset: int) -> str | None:
+    """Return the serial number of the NTFS volume that begins at `offset`, if one does."""
+    boot = source.read_at(offset, BOOT_BYTES)
+    if boot[3:11] != b"NTFS    ":
+        return None
+    return f"{int.from_bytes(boot[0x48:0x50], 'little'):016X}"
 
 
 class VolumeBacking:

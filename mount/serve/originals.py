@@ -12,7 +12,7 @@ from musefs.index.backing.raw_volume import (
     FileSource,
     Geometry,
     VolumeBacking,
-    check_same_volume,
+    find_volume,
 )
 from musefs.index.errors import UsageError
 from musefs.index.read.snapshot import LibrarySnapshot, VolumeFacts
@@ -89,8 +89,7 @@ def _on_volume(device: Path, volume: VolumeFacts | None) -> Originals:
         mft_runs=volume.mft_runs,
     )
     source = FileSource(device)
-    check_same_volume(source, geometry, volume.serial, device)
-    backing = VolumeBacking(source, geometry)
+    backing = VolumeBacking(source, find_volume(source, geometry, volume.serial, device))
     return Originals(
         root=None,
         opener=lambda _: WaitingOpener(backing),

@@ -4,6 +4,7 @@ import contextlib
 import os
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from musefs.index.backing.raw_volume import (
     FileSource,
     Geometry,
     VolumeBacking,
-    check_same_volume,
+    find_volume,
 )
 from musefs.index.backing.run_content import HOLE, RunMap
 from musefs.index.errors import (
@@ -227,19 +228,24 @@ def test_only_the_volume_of_the_index_is_taken() -> None:
     geometry = Geometry(0, CLUSTER, 1024, ((CLUSTER, 8 * CLUSTER),))
     image.data[3:11] = b"NTFS    "
     image.data[0x48:0x50] = bytes.fromhex("efcdab8967452301")
-    check_same_volume(image, geometry, "0123456789ABCDEF", Path("v.img"))
+    find_volume(image, geometry, "0123456789ABCDEF", Path("v.img"))
     with pytest.raises(VolumeError, match="another volume") as caught:
-        check_same_volume(image, geometry, "FFFF456789ABCDEF", Path("v.img"))
+        find_volume(image, geometry, "FFFF456789ABCDEF", Path("v.img"))
     assert caught.value.path == "v.img"
+    # scanned as a partition of a disk, given as that partition
+    partition = replace(geometry, partition_offset=8 * CLUSTER)
+    assert find_volume(image, partition, "0123456789ABCDEF", Path("p")) == geometry
+    with pytest.raises(VolumeError, match="not here"):
+        find_volume(image, partition, "FFFF456789ABCDEF", Path("p"))
 
 
 def test_a_damaged_boot_sector_is_no_reason_but_no_file_records_are() -> None:
     image = Image(size=5)
     geometry = Geometry(0, CLUSTER, 1024, ((CLUSTER, 8 * CLUSTER),))
     with pytest.raises(VolumeError, match="not here"):
-        check_same_volume(image, geometry, None, Path("v.img"))
+        find_volume(image, geometry, None, Path("v.img"))
     image.data[CLUSTER : CLUSTER + 4] = b"FILE"
-    check_same_volume(image, geometry, None, Path("v.img"))
+    find_volume(image, geometry, None, Path("v.img"))
 
 
 def test_a_missing_device_is_named(tmp_path: Path) -> None:
