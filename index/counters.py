@@ -65,6 +65,7 @@ class Counter(StrEnum):
     LEFTOVERS_SWEPT = "leftovers_swept"
     INDEX_KEPT_ASIDE = "index_kept_aside"
     EDITS_KEPT = "edits_kept"
+    PICTURES_NOT_EXPORTED = "pictures_not_exported"
     # mount
     BACKING_CHANGED = "backing_changed"
     BACKING_MISSING = "backing_missing"

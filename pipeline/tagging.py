@@ -70,12 +70,15 @@ def tag_files(work: TagWork) -> TagReport:
         )
     if previous is None and (work.source is None or not plan.tags):
         return TagReport()
+    old = read_library(plan.out) if previous else empty_library()
+    if old.tracks.is_empty() and (work.source is None or not plan.tags):
+        return TagReport()  # of three million music files it would take ten seconds to say so
     candidates = leave_out(work.writer.execute(audio_candidates), plan.exclude)
     return run_tag_stage(
         candidates,
         work.source or MountedSource(Path()),
         work.emit,
-        old=read_library(plan.out) if previous else empty_library(),
+        old=old,
         generation=previous.generation + 1 if previous else 1,
         options=TagOptions(
             force=plan.force,

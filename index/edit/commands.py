@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from musefs.index.command.common import CommonPlan
 from musefs.index.command.log import one_line
 from musefs.index.command.output import Json, Output
+from musefs.index.counters import Counter, fresh_tally
 from musefs.index.edit import pictures
+from musefs.index.edit.picture_export import export_pictures
 from musefs.index.edit.plan import (
     AddTags,
     DiffTags,
@@ -46,14 +48,15 @@ _JOINED = "; "
 def run(plan: TagPlan) -> ExitCode:
     """Carry out one run of musefs-tag."""
     output = Output(plan.common)
-    match plan.action:
-        case ListTracks() | GetTags() | DiffTags() | ExportTags():
-            _look(plan, output)
-        case EditArt():
-            _art(plan, plan.action, output)
-        case _:
-            _change(plan, output)
-    return ExitCode.OK
+    with fresh_tally() as tally:
+        match plan.action:
+            case ListTracks() | GetTags() | DiffTags() | ExportTags():
+                _look(plan, output)
+            case EditArt():
+                _art(plan, plan.action, output)
+            case _:
+                _change(plan, output)
+    return ExitCode.PARTIAL if tally[Counter.PICTURES_NOT_EXPORTED] else ExitCode.OK
 
 
 def key_of(text: str) -> str:
@@ -151,9 +154,13 @@ def _table_rows(con: "duckdb.DuckDBPyConnection") -> "Iterable[tuple[int, str, s
 def _change(plan: TagPlan, output: Output) -> None:
     with editing(plan.index, dry_run=plan.dry_run) as session:
         changes, pictures_changed = _carry_out(plan, session)
-    _report(changes, plan.common, output, dry_run=plan.dry_run)
+    if isinstance(plan.action, UndoChange) and not changes and not pictures_changed:
+        output.note("there is nothing to undo")
+    if changes or not pictures_changed or output.machine:
+        _report(changes, plan.common, output, dry_run=plan.dry_run)
     if pictures_changed:
-        output.summary(f"pictures of {pictures_changed} tracks are as they were")
+        verb = "would be" if plan.dry_run else "are"
+        output.summary(f"pictures of {pictures_changed} tracks {verb} as they were")
 
 
 def _carry_out(plan: TagPlan, session: EditSession) -> tuple[list[TagChange], int]:
@@ -322,7 +329,7 @@ def _art(plan: TagPlan, action: EditArt, output: Output) -> None:
         with holding(plan.index, read_only=True) as con:
             chosen = select(con, plan.selection)
             if action.export_to is not None:
-                found = pictures.export_pictures(con, action.export_to, action.picture_type)
+                found = export_pictures(con, action.export_to, action.picture_type)
                 output.rows("files", [{"path": str(path)} for path in found])
             else:
                 output.rows("pictures", _picture_rows(pictures.served_pictures(con)))

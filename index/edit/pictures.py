@@ -1,22 +1,16 @@
 """`musefs-tag art`: which pictures are served, and changing them.
 
 A picture that is added is stored once, whatever number of tracks uses it; pictures of the files
-stay references. Exporting one reads it from the original, below the root that was scanned.
+stay references. Writing them to files is `picture_export`.
 """
 
-import base64
 import hashlib
-import os
-import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musefs.index.backing.content import ContentRef, Stamp
-from musefs.index.backing.mounted import MountedBacking
 from musefs.index.edit.session import EditSession
-from musefs.index.errors import BackingMissingError, UsageError
+from musefs.index.errors import UsageError
 from musefs.index.media.facts import Encoding
 from musefs.index.media.picture_file import picture_facts
 
@@ -25,14 +19,6 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 16_711_680
 """What a FLAC picture block can hold beside its own fields; no player wants more."""
-
-_EXTENSIONS = {
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/gif": ".gif",
-    "image/webp": ".webp",
-    "image/bmp": ".bmp",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,56 +135,3 @@ def _count_changing(session: EditSession) -> int:
     ((count,),) = con.execute("SELECT count(*) FROM changing").fetchall()
     con.execute("DROP TABLE changing")
     return int(count)
-
-
-def export_pictures(
-    con: "duckdb.DuckDBPyConnection", directory: Path, picture_type: int
-) -> Iterator[Path]:
-    """Write the selected tracks' pictures of one type; yields each file that was written."""
-    directory.mkdir(parents=True, exist_ok=True)
-    rows = con.execute(
-        "SELECT t.track_id, a.ordinal, a.mime, a.encoding::VARCHAR, a.skip, a.length, a.spans, "
-        "d.data, coalesce(t.path_bytes, encode(t.path)), t.record_number, t.sequence, t.size, "
-        "t.mtime_ns, t.ctime_ns, (SELECT root_path FROM volumes) FROM art a "
-        "JOIN tracks t USING (track_id) LEFT JOIN art_data d USING (art_hash) "
-        "SEMI JOIN selected ON selected.track_id = t.track_id WHERE a.picture_type = $type "
-        "ORDER BY t.track_id, a.ordinal",
-        {"type": picture_type},
-    ).fetchall()
-    for track_id, ordinal, mime, encoding, skip, length, spans, data, *file in rows:
-        if data is None:
-            coded = _read_spans(file, [(s["offset"], s["length"]) for s in spans or ()])
-            data = _decode(coded, Encoding(encoding))[skip : skip + length]
-        target = directory / f"{track_id}-{ordinal}{_EXTENSIONS.get(mime, '.bin')}"
-        target.write_bytes(data)
-        yield target
-
-
-def _read_spans(file: Sequence[object], spans: Sequence[tuple[int, int]]) -> bytes:
-    path, record, sequence, size, mtime_ns, ctime_ns, root = file
-    if not isinstance(root, str) or not isinstance(path, bytes):
-        raise BackingMissingError("the index does not say where its volume is mounted")
-    ref = ContentRef(
-        path, _int(record), _int(sequence), Stamp(_int(size), _int(mtime_ns), _int(ctime_ns))
-    )
-    with MountedBacking(Path(os.path.abspath(root))).open(ref) as content:  # noqa: PTH100 - no links
-        return b"".join(content.read_at(offset, length) for offset, length in spans)
-
-
-def _int(value: object) -> int:
-    assert isinstance(value, int)  # noqa: S101 - the column is NOT NULL
-    return value
-
-
-def _decode(coded: bytes, encoding: Encoding) -> bytes:
-    match encoding:
-        case Encoding.RAW:
-            return coded
-        case Encoding.BASE64:
-            return base64.b64decode(coded)
-        case Encoding.UNSYNC:
-            return coded.replace(b"\xff\x00", b"\xff")
-        case Encoding.ZLIB:
-            return zlib.decompress(coded)
-        case Encoding.UNSYNC_ZLIB:
-            return zlib.decompress(coded.replace(b"\xff\x00", b"\xff"))

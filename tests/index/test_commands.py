@@ -11,6 +11,7 @@ import pytest
 from support.index_rows import rows, scanned_art, scanned_tags, tracks
 
 from musefs.index.command.run import Program, main
+from musefs.index.counters import Counter
 from musefs.index.edit import flags
 from musefs.index.edit.cli import plan_tag
 from musefs.index.edit.commands import run
@@ -301,6 +302,33 @@ def test_undo_brings_back_no_picture_whose_bytes_are_gone(
         con.execute("DELETE FROM art_data")  # as the next scan does with what no track uses
     tag("undo")
     assert _one(index, "SELECT count(*) FROM art WHERE art_hash IS NOT NULL") == 0
+
+
+@pytest.mark.expected_degradations(Counter.PICTURES_NOT_EXPORTED)
+def test_an_original_that_changed_costs_its_own_picture(
+    index: Path, tag: Tag, tmp_path: Path
+) -> None:
+    cover, out = tmp_path / "cover.png", tmp_path / "out"
+    cover.write_bytes(PNG)
+    tag("art", "--set", str(cover), "--track", "2")
+    (tmp_path / "volume" / "Music" / "1.flac").write_bytes(b"other")
+    assert tag("art", "--export", str(out), "--all") == ExitCode.PARTIAL
+    assert [path.name for path in out.iterdir()] == ["2-0.png"]
+
+
+def test_pictures_of_an_image_are_read_from_the_image(demo_index: Path, tmp_path: Path) -> None:
+    """A volume that was scanned without a mounted root is read itself, as a mount reads it."""
+    out = tmp_path / "out"
+    words = ["--index", str(demo_index), "art", "--export", str(out), "--all"]
+    assert main(Program(flags.TAG, plan_tag, run), words) == 0
+    written = [path.read_bytes()[:8] for path in out.iterdir()]
+    assert len(written) >= 4
+    assert set(written) == {PNG[:8]}
+
+
+def test_undo_says_that_there_is_nothing_left(tag: Tag, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tag("undo") == 0
+    assert "nothing to undo" in capsys.readouterr().err
 
 
 def test_quiet_changes_and_says_nothing(
