@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,19 @@ def test_an_index_without_tracks_is_said_in_a_sentence(tmp_path: Path, demo_imag
     )
     assert done.returncode == 1
     assert "this index has no tracks" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.fuse
+def test_the_mount_follows_in_the_last_notebook(
+    demo_index: Path, tmp_path: Path, with_commands: None
+) -> None:
+    """Issue 7: notebook 04 mounts the copy, edits it, and sees the folders of the mount change."""
+    command = [sys.executable, str(NOTEBOOKS / "run.py"), str(ALL[3]), "--index", str(demo_index)]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    seconds = re.search(r"the mount follows ([0-9.]+) s after the edit", done.stdout)
+    assert seconds is not None, done.stdout
+    assert float(seconds[1]) < 5
+    assert re.search(r"Seen at once +┆ false +┆ true", done.stdout)
