@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musefs.index.read.attach import attached
-from musefs.index.schema.ddl import TABLES, quote_name
+from musefs.index.schema.ddl import STORAGES, TABLES, quote_name
 from musefs.index.schema.triggers import TRIGGERS
 from musefs.index.schema.views import VIEWS
+from musefs.index.schema.volume_tables import COUNTED_TABLES
 from musefs.index.write.sweep import kept_path, leftovers
 
 if TYPE_CHECKING:
     import duckdb
+
+KEPT_TABLES = (*TABLES, *(part for s in STORAGES.values() for part in (s.rows, s.rare)))
+"""What users ask, and under it what is kept."""
 
 _RESCAN = "Scan again; your edits are carried over."
 
@@ -83,6 +87,15 @@ _REFERENCES: tuple[_Reference, ...] = (
         "SELECT count(*) FROM contents ANTI JOIN entries USING (entry_id)",
     ),
     _Reference(
+        "rare rows without their entry",
+        "SELECT count(*) FROM entries_rare ANTI JOIN entries_rows USING (entry_id)",
+    ),
+    _Reference(
+        "rare rows without their name",
+        "SELECT count(*) FROM names_rare r ANTI JOIN names n "
+        "ON n.entry_id = r.entry_id AND n.ordinal = r.ordinal",
+    ),
+    _Reference(
         "entries whose name_count is wrong",
         "SELECT count(*) FROM entries e LEFT JOIN (SELECT entry_id, count(*) AS had FROM names "
         "GROUP BY entry_id) n USING (entry_id) WHERE e.name_count <> coalesce(n.had, 0)",
@@ -134,9 +147,8 @@ _REFERENCES: tuple[_Reference, ...] = (
     _of_no_track("blocks"),
 )
 
-_COUNTED = ("entries", "names", "streams", "directories", "tracks")
 _USER_CHANGES = frozenset({"tracks"})
-"""Tables of _COUNTED that users may change after publication."""
+"""Tables of COUNTED_TABLES that users may change after publication."""
 
 
 def check_index(path: Path) -> CheckReport:
@@ -145,7 +157,9 @@ def check_index(path: Path) -> CheckReport:
         ((generation,),) = con.execute("SELECT generation FROM meta").fetchall()
         found = [*_schema(con), *_keys(con), *_references(con), *_counts(con)]
     found += _beside(path)
-    checks = len(TABLES) * 2 + len(VIEWS) + len(TRIGGERS) + len(_REFERENCES) + len(_COUNTED) + 2
+    checks = (
+        len(TABLES) * 2 + len(VIEWS) + len(TRIGGERS) + len(_REFERENCES) + len(COUNTED_TABLES) + 2
+    )
     return CheckReport(
         path,
         generation,
@@ -169,7 +183,7 @@ def _schema(con: "duckdb.DuckDBPyConnection") -> Iterator[tuple[Finding, bool]]:
         "WHERE database_name = 'idx' AND NOT internal GROUP BY ALL"
     ).fetchall()
     present: dict[str, set[str]] = {name: set(columns) for name, columns in rows}
-    for table in TABLES:
+    for table in KEPT_TABLES:
         if table.name not in present:
             yield _problem("schema", f"the table {table.name} is missing")
             continue
@@ -194,7 +208,7 @@ def _schema(con: "duckdb.DuckDBPyConnection") -> Iterator[tuple[Finding, bool]]:
 
 
 def _keys(con: "duckdb.DuckDBPyConnection") -> Iterator[tuple[Finding, bool]]:
-    for table in TABLES:
+    for table in KEPT_TABLES:
         if not table.key:
             continue
         columns = ", ".join(quote_name(name) for name in table.key)
@@ -221,7 +235,7 @@ def _references(con: "duckdb.DuckDBPyConnection") -> Iterator[tuple[Finding, boo
 
 
 def _counts(con: "duckdb.DuckDBPyConnection") -> Iterator[tuple[Finding, bool]]:
-    for table in _COUNTED:
+    for table in COUNTED_TABLES:
         ((said, counted),) = con.execute(
             f"SELECT (SELECT {table} FROM meta), (SELECT count(*) FROM {table})"
         ).fetchall()

@@ -44,8 +44,21 @@ class Column:
     enum: type[Enum] | None = None
     """The column is this enumeration: text in Arrow, a real ENUM in the index."""
     generated: str | None = None
-    """The SQL expression of a virtual column; not part of Arrow batches."""
+    """The SQL expression of a column that is worked out from others; not part of Arrow batches."""
     default: str | None = None
+    bits: int | None = None
+    """Kept with other small columns in one number, in this many bits; see `storage`."""
+    rare: bool = False
+    """Kept in a table of its own, where few rows have it; see `storage`."""
+    compression: str | None = None
+    """DuckDB's method for this column, where its own choice is measurably worse."""
+    usual: str | None = None
+    """The column that a rare one equals wherever nothing else is kept."""
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The type in a batch; an enumeration that is kept in bits travels as its position."""
+        return pa.uint8() if self.enum and self.bits else self.kind.arrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +73,23 @@ class Table:
 
     @property
     def stored(self) -> tuple[Column, ...]:
-        """The columns that batches carry: all but the virtual ones."""
+        """The columns that batches carry: all but those worked out from others."""
         return tuple(column for column in self.columns if column.generated is None)
 
     @property
     def arrow_schema(self) -> pa.Schema:
         """The schema of an Arrow batch for this table."""
-        return pa.schema([pa.field(c.name, c.kind.arrow, nullable=c.nullable) for c in self.stored])
+        return pa.schema([pa.field(c.name, c.arrow, nullable=c.nullable) for c in self.stored])
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name."""
+        return next(column for column in self.columns if column.name == name)
 
 
 def filetime(name: str, what: str, *, nullable: bool = False) -> tuple[Column, Column]:
-    """Return a raw FILETIME column and the virtual TIMESTAMP beside it.
+    """Return a raw FILETIME column and the TIMESTAMP that is worked out from it.
 
-    The raw value keeps the 100 ns that a TIMESTAMP loses and the years that its range cuts; the
-    virtual column costs no space and no load time.
+    The raw value keeps the 100 ns that a TIMESTAMP loses and the years that its range cuts.
     """
     raw = Column(
         f"{name}_raw", Kind.UBIGINT, f"{what}, 100 ns since 1601-01-01 UTC; 0 = unset", nullable

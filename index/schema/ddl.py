@@ -21,6 +21,7 @@ from musefs.index.schema.enums import (
     VolumeKind,
 )
 from musefs.index.schema.library_tables import LIBRARY_TABLES
+from musefs.index.schema.storage import Storage, storage_of, view_body
 from musefs.index.schema.triggers import TRIGGERS
 from musefs.index.schema.views import VIEWS, View
 from musefs.index.schema.volume_tables import VOLUME_TABLES
@@ -28,12 +29,17 @@ from musefs.index.schema.volume_tables import VOLUME_TABLES
 if TYPE_CHECKING:
     import duckdb
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Grows with every change of a table, a column or a trigger. There are no migrations: a scan
 takes seconds, and edits are carried over by the merge from any version it can read."""
 
 TABLES: tuple[Table, ...] = VOLUME_TABLES + LIBRARY_TABLES
 TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+STORAGES: dict[str, Storage] = {
+    table.name: storage for table in TABLES if (storage := storage_of(table)) is not None
+}
+"""The tables that are kept in narrow rows, and are views to whoever asks."""
 
 ENUMS: tuple[type[Enum], ...] = (
     AudioFormat,
@@ -72,8 +78,8 @@ def column_sql(column: Column) -> str:
     """Return one line of a CREATE TABLE statement."""
     kind = enum_type_name(column.enum) if column.enum else column.kind.sql
     line = f"{quote_name(column.name)} {kind}"
-    if column.generated is not None:
-        return f"{line} GENERATED ALWAYS AS ({column.generated}) VIRTUAL"
+    if column.compression is not None:
+        line += f" USING COMPRESSION {column.compression}"
     if column.default is not None:
         line += f" DEFAULT {column.default}"
     return line if column.nullable else f"{line} NOT NULL"
@@ -81,7 +87,7 @@ def column_sql(column: Column) -> str:
 
 def create_table_sql(table: Table) -> str:
     """Return the CREATE TABLE statement of one table."""
-    lines = ",\n  ".join(column_sql(column) for column in table.columns)
+    lines = ",\n  ".join(column_sql(column) for column in table.stored)
     return f"CREATE TABLE {quote_name(table.name)} (\n  {lines}\n)"
 
 
@@ -94,13 +100,34 @@ def create_enum_sql(enum: type[Enum]) -> str:
 def comment_sql(table: Table) -> list[str]:
     """Return the COMMENT ON statements of a table and its columns."""
     name = quote_name(table.name)
+    kind = "VIEW" if table.name in STORAGES else "TABLE"
     return [
-        f"COMMENT ON TABLE {name} IS {quote_text(table.comment)}",
+        f"COMMENT ON {kind} {name} IS {quote_text(table.comment)}",
         *(
             f"COMMENT ON COLUMN {name}.{quote_name(c.name)} IS {quote_text(c.comment)}"
             for c in table.columns
         ),
     ]
+
+
+def table_sql(table: Table) -> list[str]:
+    """Return the statements that make a table, or its parts and the view over them."""
+    storage = STORAGES.get(table.name)
+    if storage is None:
+        return [create_table_sql(table), *comment_sql(table)]
+    types = {enum: enum_type_name(enum) for enum in ENUMS}
+    return [
+        *table_sql(storage.rows),
+        *table_sql(storage.rare),
+        f"CREATE VIEW {quote_name(table.name)} AS {view_body(storage, types)}",
+        *comment_sql(table),
+    ]
+
+
+def counted_name(table: str) -> str:
+    """Return the table to count the rows of `table` in, which is no join."""
+    storage = STORAGES.get(table)
+    return storage.rows.name if storage else table
 
 
 def view_sql(view: View) -> list[str]:
@@ -120,9 +147,8 @@ def schema_statements() -> list[str]:
     """Return all statements that make an empty index ready for loading."""
     statements = [create_enum_sql(enum) for enum in ENUMS]
     statements += [f"CREATE SEQUENCE {name}" for name in SEQUENCES]
-    statements += [create_table_sql(table) for table in TABLES]
     for table in TABLES:
-        statements += comment_sql(table)
+        statements += table_sql(table)
     for view in VIEWS:
         statements += view_sql(view)
     return statements

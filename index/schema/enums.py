@@ -3,7 +3,7 @@
 The order of members is part of the schema: it is the ENUM's order and so the order of sorting.
 """
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from musefs.index.backing.content import ContentKind
 from musefs.index.media.facts import AudioFormat, Encoding
@@ -18,7 +18,13 @@ __all__ = [
     "RecordState",
     "TrackState",
     "VolumeKind",
+    "code_of",
 ]
+
+
+def code_of(member: Enum) -> int:
+    """Return the position of a member, as which it travels where it is kept in bits."""
+    return list(type(member)).index(member)
 
 
 class VolumeKind(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from musefs.index.schema.column import Column, Table
-from musefs.index.schema.ddl import ENUMS, SCHEMA_VERSION, enum_type_name
+from musefs.index.schema.ddl import ENUMS, SCHEMA_VERSION, STORAGES, enum_type_name
 from musefs.index.schema.library_tables import LIBRARY_TABLES
 from musefs.index.schema.views import VIEWS
 from musefs.index.schema.volume_tables import VOLUME_TABLES
@@ -24,11 +24,20 @@ Edit `tags` and `art`; every other table is written by scans. Open the index its
 say `USE` after `ATTACH`: its triggers look for their tables in the current database.
 """
 
+_KEPT = """
+## How the largest tables are kept
+
+`entries` and `names` are views for whoever asks. Their rows are kept narrow, because that loads
+twice as fast: small columns share the number `packed`, and what few rows have is in a table of its
+own.
+
+"""
+
 
 def _kind(column: Column) -> str:
     kind = enum_type_name(column.enum) if column.enum else column.kind.sql.replace('"', "")
     if column.generated is not None:
-        return f"{kind}, virtual"
+        return f"{kind}, worked out"
     return f"{kind}, may be NULL" if column.nullable else kind
 
 
@@ -56,7 +65,10 @@ def render_page() -> str:
         parts += _table(table)
     parts.append("## Views\n\n| view | what it answers |\n|---|---|\n")
     parts += [f"| `{view.name}` | {_cell(view.comment)} |\n" for view in VIEWS]
-    parts.append("\n## Enumerations\n\n| type | values |\n|---|---|\n")
+    parts.append(_KEPT)
+    for storage in STORAGES.values():
+        parts += [*_table(storage.rows), *_table(storage.rare)]
+    parts.append("## Enumerations\n\n| type | values |\n|---|---|\n")
     for enum in ENUMS:
         values = ", ".join(f"`{member.value}`" for member in enum)
         parts.append(f"| `{enum_type_name(enum)}` | {values} |\n")

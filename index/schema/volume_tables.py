@@ -136,9 +136,9 @@ ENTRIES = Table(
     (
         Column("entry_id", Kind.BIGINT, "position in the sequential scan, from 0"),
         Column("record_number", Kind.BIGINT, "position in the $MFT; the inode elsewhere"),
-        Column("sequence", Kind.INTEGER, "reuse count of the record; 0 elsewhere"),
-        Column("in_use", Kind.BOOLEAN, "false for a deleted entry (only with --deleted)"),
-        Column("is_directory", Kind.BOOLEAN, "a folder"),
+        Column("sequence", Kind.INTEGER, "reuse count of the record; 0 elsewhere", bits=16),
+        Column("in_use", Kind.BOOLEAN, "false for a deleted entry (only with --deleted)", bits=1),
+        Column("is_directory", Kind.BOOLEAN, "a folder", bits=1),
         Column(
             "size",
             Kind.BIGINT,
@@ -146,7 +146,14 @@ ENTRIES = Table(
             nullable=True,
         ),
         Column("allocated", Kind.BIGINT, "bytes of disk that content and streams occupy"),
-        Column("valid_size", Kind.BIGINT, "bytes after this offset read as zeros", nullable=True),
+        Column(
+            "valid_size",
+            Kind.BIGINT,
+            "bytes after this offset read as zeros",
+            nullable=True,
+            rare=True,
+            usual="size",
+        ),
         *filetime("created", "creation time ($STANDARD_INFORMATION)"),
         *filetime("modified", "last change of the content ($STANDARD_INFORMATION)"),
         *filetime("changed", "last change of the record ($STANDARD_INFORMATION)"),
@@ -157,16 +164,27 @@ ENTRIES = Table(
             "attribute bits: 1 read-only, 2 hidden, 4 system, "
             "0x20 archive, 0x200 sparse, 0x400 reparse, 0x800 compressed, 0x4000 encrypted",
         ),
-        Column("reparse_tag", Kind.UINTEGER, "tag of the reparse point", nullable=True),
-        Column("reparse_target", Kind.TEXT, "target of a symbolic link or junction", nullable=True),
+        Column("reparse_tag", Kind.UINTEGER, "tag of the reparse point", nullable=True, rare=True),
+        Column(
+            "reparse_target",
+            Kind.TEXT,
+            "target of a symbolic link or junction",
+            nullable=True,
+            rare=True,
+        ),
         Column(
             "security_id", Kind.UINTEGER, "key into $Secure; the owner elsewhere", nullable=True
         ),
         Column("lsn", Kind.BIGINT, "journal position of the record's last change"),
-        Column("link_count", Kind.INTEGER, "link count of the record header, DOS names included"),
-        Column("name_count", Kind.INTEGER, "rows of this entry in names"),
-        Column("stream_count", Kind.INTEGER, "rows of this entry in streams"),
-        Column("state", Kind.TEXT, "how far the record could be trusted", enum=RecordState),
+        Column(
+            "link_count",
+            Kind.INTEGER,
+            "link count of the record header, DOS names included",
+            bits=8,
+        ),
+        Column("name_count", Kind.INTEGER, "rows of this entry in names", bits=8),
+        Column("stream_count", Kind.INTEGER, "rows of this entry in streams", bits=8),
+        Column("state", Kind.TEXT, "how far the record could be trusted", enum=RecordState, bits=3),
     ),
     key=("entry_id",),
 )
@@ -176,13 +194,20 @@ NAMES = Table(
     "One row a hard link: a name of an entry in a directory. DOS names are in short_name.",
     (
         Column("entry_id", Kind.BIGINT, "the entry"),
-        Column("ordinal", Kind.INTEGER, "0 for the primary name, then in record order"),
-        Column("name", Kind.TEXT, "display text; bytes that are no Unicode are escaped"),
+        Column("ordinal", Kind.INTEGER, "0 for the primary name, then in record order", bits=31),
+        Column(
+            "name",
+            Kind.TEXT,
+            "display text; bytes that are no Unicode are escaped",
+            # half the time of DuckDB's own choice, and 15 % more space
+            compression="zstd",
+        ),
         Column(
             "name_bytes",
             Kind.BLOB,
             "exact name as WTF-8, only where it differs from name",
             nullable=True,
+            rare=True,
         ),
         Column(
             "short_name",
@@ -190,9 +215,14 @@ NAMES = Table(
             "8.3 name of the same file in the same directory",
             nullable=True,
         ),
-        Column("namespace", Kind.TEXT, "namespace of the name", enum=Namespace),
+        Column("namespace", Kind.TEXT, "namespace of the name", enum=Namespace, bits=2),
         Column("parent_record", Kind.BIGINT, "record number of the directory"),
-        Column("parent_sequence", Kind.INTEGER, "sequence of the directory when it was linked"),
+        Column(
+            "parent_sequence",
+            Kind.INTEGER,
+            "sequence of the directory when it was linked",
+            bits=16,
+        ),
         *filetime("fn_created", "creation time ($FILE_NAME)"),
         *filetime("fn_modified", "modification time ($FILE_NAME)"),
         *filetime("fn_changed", "record change time ($FILE_NAME)"),
@@ -276,3 +306,6 @@ VOLUME_TABLES = (
     META, VOLUMES, SCANS, SCAN_COUNTERS, SCAN_PHASES, SCAN_CHUNKS,
     ENTRIES, NAMES, STREAMS, DIRECTORIES, CONTENTS,
 )  # fmt: skip
+
+COUNTED_TABLES = ("entries", "names", "streams", "directories", "tracks")
+"""The tables whose rows `meta` counts at publication."""

@@ -17,7 +17,9 @@ from musefs.index.errors import (
     MusefsError,
     PublishError,
 )
-from musefs.index.schema.ddl import create_tables, quote_name, quote_text
+from musefs.index.schema.ddl import quote_name, quote_text
+from musefs.index.write.blank import make_tables
+from musefs.index.write.packing import kept_rows
 from musefs.index.write.rounds import ROW_GROUP_ROWS, PendingBatch
 from musefs.index.write.sweep import remove_building, spill_path, wal_path
 
@@ -144,26 +146,27 @@ class DuckDbStore:
             f"ATTACH {quote_text(str(building))} AS {CATALOG} "
             f"(ROW_GROUP_SIZE {ROW_GROUP_ROWS}, RECOVERY_MODE 'no_wal_writes')"
         )
+        make_tables(self._con, CATALOG)
         self._con.execute(f"USE {CATALOG}")
-        create_tables(self._con)
 
     def write(self, batches: Sequence[PendingBatch]) -> int:
         """Write all batches in one transaction, as Arrow, and return the number of rows."""
         tables = _by_table(batches)
-        for name, rows in tables:
+        written = sum(rows.num_rows for _, rows in tables)
+        kept = [part for name, rows in tables for part in kept_rows(name, rows)]
+        for name, rows in kept:
             self._con.register(f"batch_{name}", rows)
         self._con.execute("BEGIN")
         try:
-            for name, rows in tables:
+            for name, rows in kept:
                 self._insert(name, rows.schema.names)
             self._con.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
         finally:  # after the transaction: in an aborted one nothing can be unregistered
-            for name, _ in tables:
+            for name, _ in kept:
                 self._con.unregister(f"batch_{name}")
-        written = sum(rows.num_rows for _, rows in tables)
         self._unsynced_rows += written
         return written
 

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from musefs.index.counters import Counter, degrade
 from musefs.index.edit.merge import MergeReport, merge_previous, serve_as_scanned
 from musefs.index.errors import IndexWriteError, MusefsError
-from musefs.index.schema.ddl import SCHEMA_VERSION, create_triggers
+from musefs.index.schema.ddl import SCHEMA_VERSION, counted_name, create_triggers
+from musefs.index.schema.volume_tables import COUNTED_TABLES
 from musefs.index.write.channel import ChannelStatistics
 from musefs.index.write.lock import IndexLock
 from musefs.index.write.previous import PreviousIndex, check_place, held, read_previous
@@ -121,7 +122,7 @@ class IndexWriter:
         try:
             self.previous = read_previous(self.path)
             self._swept = sweep(self.path)
-            # not waited for: making 20 tables takes 60 ms, which the first read from disk takes too
+            # not waited for: opening the store takes as long as the first read from disk
             self._worker.start(wait=False)
         except BaseException:
             self._lock.release()
@@ -324,10 +325,8 @@ class IndexWriter:
             "INSERT INTO meta BY NAME SELECT $schema AS schema_version, $tool AS tool_version, "
             "$generation AS generation, $index_id AS index_id, $scan AS scan_id, "
             "get_current_timestamp()::TIMESTAMP AS published_at, "
-            "(SELECT count(*) FROM entries) AS entries, (SELECT count(*) FROM names) AS names, "
-            "(SELECT count(*) FROM streams) AS streams, "
-            "(SELECT count(*) FROM directories) AS directories, "
-            "(SELECT count(*) FROM tracks) AS tracks, greatest($high_water, "
+            + "".join(f"(SELECT count(*) FROM {counted_name(t)}) AS {t}, " for t in COUNTED_TABLES)
+            + "greatest($high_water, "
             "coalesce((SELECT max(track_id) FROM tracks), 0)) AS track_high_water, "
             "(SELECT coalesce(max(sequence), 0) FROM changes) AS published_sequence",
             {

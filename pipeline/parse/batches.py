@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from musefs.index.schema.column import Table
-from musefs.index.schema.enums import ContentKind, Namespace, RecordState
+from musefs.index.schema.enums import ContentKind
 from musefs.index.schema.volume_tables import CONTENTS, ENTRIES, NAMES, STREAMS
 from musefs.pipeline.parse.columns import Bytes, Numbers, Rows
 from musefs.pipeline.parse.sub_range import SubRange
@@ -121,7 +121,7 @@ def entry_batch(rows: Rows, target: Bytes, first_entry: int) -> TableBatch:
         numbers(pa.int32(), rows["link_count"]),
         numbers(pa.int32(), rows["name_count"]),
         numbers(pa.int32(), rows["stream_count"]),
-        enum_texts(rows["state"], RecordState),
+        numbers(pa.uint8(), rows["state"]),
     )
 
 
@@ -136,7 +136,7 @@ def name_batch(
         texts(pa.string(), rows["text_length"], text),
         texts(pa.binary(), rows["exact_length"], exact),
         texts(pa.string(), rows["short_length"], short),
-        enum_texts(rows["namespace"], Namespace),
+        numbers(pa.uint8(), rows["namespace"]),
         numbers(pa.int64(), rows["parent_record"]),
         numbers(pa.int32(), rows["parent_sequence"]),
         *_times(rows),

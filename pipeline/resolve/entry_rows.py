@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from musefs.index.schema.column import Table
-from musefs.index.schema.enums import Namespace
+from musefs.index.schema.enums import Namespace, code_of
 from musefs.index.schema.volume_tables import CONTENTS, ENTRIES, NAMES, STREAMS
 from musefs.pipeline.ntfs.content import ContentFacts
 from musefs.pipeline.ntfs.entry import EntryFacts, LinkFacts
@@ -52,7 +52,7 @@ def entry_row(entry_id: int, entry: EntryFacts) -> Row:
         "link_count": header.link_count,
         "name_count": len(entry.links),
         "stream_count": len(entry.streams),
-        "state": entry.state.value,
+        "state": code_of(entry.state),
     }
 
 
@@ -66,7 +66,7 @@ def name_row(entry_id: int, ordinal: int, link: LinkFacts) -> Row:
         "name": display_text(name.utf16),
         "name_bytes": exact_where_different(name.utf16),
         "short_name": None if short is None else display_text(short),
-        "namespace": _NAMESPACES[name.name_space].value,
+        "namespace": code_of(_NAMESPACES[name.name_space]),
         "parent_record": name.parent.record_number,
         "parent_sequence": name.parent.sequence,
         "fn_created_raw": name.created,

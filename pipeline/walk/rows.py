@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from musefs.index.backing.file_record import FILETIME_UNIX_EPOCH
 from musefs.index.schema.column import Table
-from musefs.index.schema.enums import Namespace, PathState, RecordState
+from musefs.index.schema.enums import Namespace, PathState, RecordState, code_of
 from musefs.index.schema.volume_tables import DIRECTORIES, ENTRIES, NAMES
 from musefs.pipeline.walk.listing import Found
 
@@ -18,6 +18,7 @@ ROWS_PER_BATCH = 16_384
 
 READ_ONLY, HIDDEN, REPARSE = 0x1, 0x2, 0x400
 SYMLINK_TAG = 0xA000000C
+_SOUND, _POSIX = code_of(RecordState.OK), code_of(Namespace.POSIX)
 BLOCK_BYTES = 512
 """st_blocks counts these on every system."""
 
@@ -103,14 +104,14 @@ class VolumeRows:
             attributes(found),
             SYMLINK_TAG if linked else None,
             display_name(found.target)[0] if found.target is not None else None,
-            status.st_uid, 0, status.st_nlink, name_count, 0, RecordState.OK.value,
+            status.st_uid, 0, status.st_nlink, name_count, 0, _SOUND,
         )  # fmt: skip
 
     def add_name(self, entry_id: int, ordinal: int, name: bytes, parent_record: int) -> None:
         """Add the row of one name."""
         text, exact = display_name(name)
         self.names.append(
-            entry_id, ordinal, text, exact, None, Namespace.POSIX.value, parent_record, 0,
+            entry_id, ordinal, text, exact, None, _POSIX, parent_record, 0,
             0, 0, 0, 0,
         )  # fmt: skip
 

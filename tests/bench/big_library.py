@@ -96,17 +96,19 @@ def _column(field: pa.Field, ids: "np.ndarray[tuple[int], np.dtype[np.int64]]") 
     match field.name:
         case "name":
             return pa.array([f"some file name {n}.flac" for n in ids])
-        case "state":
-            return pa.array(["ok"] * count)
-        case "namespace":
-            return pa.array(["win32"] * count)
+        case "state" | "ordinal" | "stream_count":
+            return pa.nulls(count, field.type).fill_null(0)
+        case "namespace" | "link_count" | "name_count":
+            return pa.nulls(count, field.type).fill_null(1)
         case "in_use":
             return pa.array(np.ones(count, bool))
         case "is_directory":
             return pa.array(ids % 20 == 0)
         case "entry_id" | "record_number":
             return pa.array(ids)
-    if field.nullable and field.type in (pa.string(), pa.binary()):
+        case "valid_size":
+            return pa.array(ids * 31 % 1000)
+    if field.nullable and field.type in (pa.string(), pa.binary(), pa.uint32()):
         return pa.nulls(count, field.type)
     if field.name.endswith("_raw"):
         return pa.array((ids * 7_654_321 % 10**15 + 132 * 10**15).astype(np.uint64))

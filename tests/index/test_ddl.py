@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from support.index_rows import insert
 
 from musefs.index.schema.column import Table
 from musefs.index.schema.ddl import (
@@ -55,10 +56,7 @@ def test_enumerations_are_real_types_in_member_order(con: duckdb.DuckDBPyConnect
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_an_empty_batch_of_each_table_fits(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-    batch = pa.Table.from_batches([], schema=table.arrow_schema)
-    names = ", ".join(f'"{name}"' for name in batch.schema.names)
-    con.register("batch", batch)
-    con.execute(f"INSERT INTO {table.name} ({names}) SELECT * FROM batch")
+    insert(con, table, pa.Table.from_batches([], schema=table.arrow_schema))
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)

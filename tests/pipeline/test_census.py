@@ -12,7 +12,7 @@ def entries(*rows: tuple[int, bool, int, int]) -> pa.RecordBatch:
     filled = [
         {field.name: None if field.nullable else 0 for field in ENTRIES.arrow_schema}
         | {"record_number": record, "is_directory": folder, "name_count": names}
-        | {"stream_count": streams, "in_use": True, "state": "ok"}
+        | {"stream_count": streams, "in_use": True}
         for record, folder, names, streams in rows
     ]
     return pa.RecordBatch.from_pylist(filled, schema=ENTRIES.arrow_schema)
@@ -41,7 +41,7 @@ def names(*rows: tuple[int, int]) -> pa.RecordBatch:
     """Make a batch of (entry id, parent's record)."""
     filled = [
         {field.name: None if field.nullable else 0 for field in NAMES.arrow_schema}
-        | {"entry_id": entry, "parent_record": parent, "namespace": "win32", "name": "n"}
+        | {"entry_id": entry, "parent_record": parent, "name": "n"}
         for entry, parent in rows
     ]
     return pa.RecordBatch.from_pylist(filled, schema=NAMES.arrow_schema)

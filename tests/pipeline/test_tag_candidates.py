@@ -2,8 +2,10 @@
 
 import duckdb
 import pytest
+from support.index_rows import insert, rows
 
 from musefs.index.schema.ddl import create_tables
+from musefs.index.schema.volume_tables import DIRECTORIES, ENTRIES, NAMES
 from musefs.pipeline.tag.candidates import CANDIDATE_COLUMNS, audio_candidates
 
 MODIFIED = 133_000_000_000_000_000
@@ -11,23 +13,19 @@ UNIX_NS = (MODIFIED - 116_444_736_000_000_000) * 100
 
 
 def add_entry(con: duckdb.DuckDBPyConnection, number: int, name: str, **changes: object) -> None:
-    entry = {
+    entry: dict[str, object] = {
         "entry_id": number, "record_number": number, "sequence": 2, "in_use": True,
         "is_directory": False, "size": 1000, "allocated": 4096, "created_raw": 0,
         "modified_raw": MODIFIED, "changed_raw": MODIFIED + 7, "accessed_raw": 0,
         "attributes": 0, "lsn": 99, "link_count": 1, "name_count": 1, "stream_count": 0,
         "state": "ok",
     } | {k: v for k, v in changes.items() if k not in ("parent", "first_byte")}  # fmt: skip
-    insert(con, "entries", entry)
-    insert(
-        con,
-        "names",
-        {
-            "entry_id": number, "ordinal": 0, "name": name, "namespace": "win32",
-            "parent_record": changes.get("parent", 5), "parent_sequence": 5,
-            "fn_created_raw": 0, "fn_modified_raw": 0, "fn_changed_raw": 0, "fn_accessed_raw": 0,
-        },
-    )  # fmt: skip
+    link = {
+        "entry_id": number, "ordinal": 0, "name": name, "namespace": "win32",
+        "parent_record": changes.get("parent", 5), "parent_sequence": 5,
+    }  # fmt: skip
+    insert(con, ENTRIES, rows(ENTRIES, [entry]))
+    insert(con, NAMES, rows(NAMES, [link]))
     if "first_byte" in changes:
         place = changes["first_byte"]
         con.execute(
@@ -37,20 +35,12 @@ def add_entry(con: duckdb.DuckDBPyConnection, number: int, name: str, **changes:
         )
 
 
-def insert(con: duckdb.DuckDBPyConnection, table: str, row: dict[str, object]) -> None:
-    names, marks = ", ".join(row), ", ".join("?" * len(row))
-    con.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
-
-
 def add_directory(con: duckdb.DuckDBPyConnection, number: int, path: str, state: str) -> None:
-    insert(
-        con,
-        "directories",
-        {
-            "entry_id": number, "record_number": number, "sequence": 5, "path": path,
-            "depth": 1, "hidden": False, "path_state": state,
-        },
-    )  # fmt: skip
+    folder = {
+        "entry_id": number, "record_number": number, "sequence": 5, "path": path,
+        "depth": 1, "hidden": False, "path_state": state,
+    }  # fmt: skip
+    insert(con, DIRECTORIES, rows(DIRECTORIES, [folder]))
 
 
 @pytest.fixture
@@ -93,6 +83,6 @@ def test_names_choose_and_places_order(con: duckdb.DuckDBPyConnection) -> None:
 def test_names_that_are_no_unicode_keep_their_bytes(con: duckdb.DuckDBPyConnection) -> None:
     add_entry(con, 40, "plain.mp3")
     add_entry(con, 41, "odd\\udc80.mp3")
-    con.execute("UPDATE names SET name_bytes = 'odd\\x80.mp3'::BLOB WHERE entry_id = 41")
+    con.execute("INSERT INTO names_rare SELECT 41, 0, 'odd\\x80.mp3'::BLOB, NULL")
     frame = audio_candidates(con)
     assert frame["path_bytes"].to_list() == [None, b"/odd\x80.mp3"]

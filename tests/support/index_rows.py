@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from musefs.index.schema.column import Kind, Table
+from musefs.index.schema.enums import code_of
 from musefs.index.schema.library_tables import (
     BLOCKS,
     SCANNED_ART,
@@ -13,6 +15,7 @@ from musefs.index.schema.library_tables import (
     TRACKS,
 )
 from musefs.index.schema.volume_tables import STREAMS
+from musefs.index.write.packing import kept_rows
 
 _BLANK: Mapping[Kind, Any] = {
     Kind.BOOLEAN: True,
@@ -30,10 +33,20 @@ def rows(table: Table, values: Sequence[Mapping[str, Any]]) -> pa.Table:
         blank = None if column.nullable else _BLANK.get(column.kind, 0)
         if column.enum is not None and not column.nullable:
             blank = next(iter(column.enum)).value
-        columns.append(
-            pa.array([value.get(column.name, blank) for value in values], column.kind.arrow)
-        )
+        given = [value.get(column.name, blank) for value in values]
+        if column.enum is not None and column.bits:
+            given = [code_of(column.enum(text)) for text in given]
+        columns.append(pa.array(given, column.arrow))
     return pa.Table.from_arrays(columns, schema=table.arrow_schema)
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: Table, batch: pa.Table) -> None:
+    """Insert rows of `table` as the writer does."""
+    for name, part in kept_rows(table.name, batch):
+        columns = ", ".join(f'"{column}"' for column in part.column_names)
+        con.register("batch", part)
+        con.execute(f"INSERT INTO {name} ({columns}) SELECT * FROM batch")
+        con.unregister("batch")
 
 
 def streams(ids: Iterable[int]) -> pa.Table:

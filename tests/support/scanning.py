@@ -45,6 +45,12 @@ class Scanned:
         }
 
 
+def _spelled(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with the words of what travels as their positions."""
+    words = {c.name: list(c.enum) for c in table.columns if c.enum and c.bits}
+    return row | {name: members[row[name]].value for name, members in words.items()}
+
+
 def saved(mft: bytes, **more: Any) -> MemoryVolume:
     """A saved $MFT; record 0 should begin with FILE."""
     return MemoryVolume(mft, **more)
@@ -67,7 +73,7 @@ def stream(volume: Volume, options: RecordOptions | None = None) -> Scanned:
     rows: dict[str, list[Row]] = defaultdict(list)
     for table, batch in batches:
         assert batch.schema == table.arrow_schema
-        rows[table.name] += batch.to_pylist()
+        rows[table.name] += [_spelled(table, row) for row in batch.to_pylist()]
     return Scanned(dict(rows), counts, totals, batches)
 
 
@@ -91,7 +97,7 @@ def reference(volume: Volume, *, deleted: bool = False) -> ReferenceScan:
 def reference_rows(scan: ReferenceScan) -> dict[str, list[Row]]:
     """The reference's rows by table name."""
     rows = table_rows(enumerate(scan.entries))
-    return {table.name: lines for table, lines in rows if lines}
+    return {table.name: [_spelled(table, line) for line in lines] for table, lines in rows if lines}
 
 
 def key(row: Row) -> tuple[Any, ...]:
