@@ -91,6 +91,10 @@ _REFERENCES: tuple[_Reference, ...] = (
         "SELECT count(*) FROM entries_rare ANTI JOIN entries_rows USING (entry_id)",
     ),
     _Reference(
+        "rare rows without their content",
+        "SELECT count(*) FROM contents_rare ANTI JOIN contents_rows USING (entry_id)",
+    ),
+    _Reference(
         "rare rows without their name",
         "SELECT count(*) FROM names_rare r ANTI JOIN names n "
         "ON n.entry_id = r.entry_id AND n.ordinal = r.ordinal",

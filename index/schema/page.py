@@ -27,7 +27,7 @@ say `USE` after `ATTACH`: its triggers look for their tables in the current data
 _KEPT = """
 ## How the largest tables are kept
 
-`entries` and `names` are views for whoever asks. Their rows are kept narrow, because that loads
+`entries`, `names` and `contents` are views for whoever asks. Their rows are kept narrow, because that loads
 twice as fast: small columns share the number `packed`, and what few rows have is in a table of its
 own.
 

@@ -281,17 +281,31 @@ CONTENTS = Table(
     "Where the bytes of a file are on the raw volume, for files that musefs may read.",
     (
         Column("entry_id", Kind.BIGINT, "the entry"),
-        Column("kind", Kind.TEXT, "resident, runs, compressed, or why not", enum=ContentKind),
+        Column(
+            "kind", Kind.TEXT, "resident, runs, compressed, or why not", enum=ContentKind, bits=4
+        ),
         Column("size", Kind.BIGINT, "length of the content in bytes"),
-        Column("valid_size", Kind.BIGINT, "bytes after this offset read as zeros"),
-        Column("unit_clusters", Kind.INTEGER, "clusters in a compression unit, 0 if plain"),
+        Column(
+            "valid_size",
+            Kind.BIGINT,
+            "bytes after this offset read as zeros",
+            rare=True,
+            usual="size",
+        ),
+        Column("unit_clusters", Kind.INTEGER, "clusters in a compression unit, 0 if plain", bits=8),
         Column(
             "first_byte",
             Kind.BIGINT,
             "first byte on the volume: the order of a disk sweep",
             nullable=True,
         ),
-        Column("resident", Kind.BLOB, "the content itself if it lies in the record", nullable=True),
+        Column(
+            "resident",
+            Kind.BLOB,
+            "the content itself if it lies in the record",
+            nullable=True,
+            rare=True,
+        ),
         Column(
             "runs",
             Kind.SPANS,

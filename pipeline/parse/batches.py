@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from musefs.index.schema.column import Table
-from musefs.index.schema.enums import ContentKind
 from musefs.index.schema.volume_tables import CONTENTS, ENTRIES, NAMES, STREAMS
 from musefs.pipeline.parse.columns import Bytes, Numbers, Rows
 from musefs.pipeline.parse.sub_range import SubRange
@@ -168,7 +167,7 @@ def content_batch(rows: Rows, blob: Bytes, spans: Numbers, first_entry: int) -> 
     return _batch(
         CONTENTS,
         _entry_ids(rows, first_entry),
-        enum_texts(rows["kind"], ContentKind),
+        numbers(pa.uint8(), rows["kind"]),
         numbers(pa.int64(), rows["size"]),
         numbers(pa.int64(), rows["valid_size"]),
         numbers(pa.int32(), rows["unit_clusters"]),

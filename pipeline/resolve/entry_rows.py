@@ -103,7 +103,7 @@ def table_rows(entries: Iterable[tuple[int, EntryFacts]]) -> list[tuple[Table, l
 def _content_row(entry_id: int, content: ContentFacts) -> Row:
     return {
         "entry_id": entry_id,
-        "kind": content.kind.value,
+        "kind": code_of(content.kind),
         "size": content.size,
         "valid_size": content.valid_size,
         "unit_clusters": content.unit_clusters,

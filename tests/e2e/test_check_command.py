@@ -38,7 +38,7 @@ def test_an_index_that_contradicts_itself_says_what_and_what_to_do(
     damaged = tmp_path / "damaged.duckdb"
     damaged.write_bytes(index.read_bytes())
     with duckdb.connect(str(damaged)) as con:
-        con.execute("DELETE FROM entries WHERE entry_id = 1")
+        con.execute("DELETE FROM entries_rows WHERE entry_id = 1")
     done = command("--check", damaged, "--format", "json")
     assert done.returncode == 5, done.stderr
     report = json.loads(done.stdout)

@@ -5,7 +5,7 @@ import pytest
 from support.index_rows import insert, rows
 
 from musefs.index.schema.ddl import create_tables
-from musefs.index.schema.volume_tables import DIRECTORIES, ENTRIES, NAMES
+from musefs.index.schema.volume_tables import CONTENTS, DIRECTORIES, ENTRIES, NAMES
 from musefs.pipeline.tag.candidates import CANDIDATE_COLUMNS, audio_candidates
 
 MODIFIED = 133_000_000_000_000_000
@@ -28,11 +28,11 @@ def add_entry(con: duckdb.DuckDBPyConnection, number: int, name: str, **changes:
     insert(con, NAMES, rows(NAMES, [link]))
     if "first_byte" in changes:
         place = changes["first_byte"]
-        con.execute(
-            "INSERT INTO contents (entry_id, kind, size, valid_size, unit_clusters, first_byte, "
-            "runs) VALUES (?, 'runs', 1000, 900, 0, ?, [{'offset': ?, 'length': 4096}])",
-            [number, place, place],
-        )
+        content = {
+            "entry_id": number, "kind": "runs", "size": 1000, "valid_size": 900,
+            "first_byte": place, "runs": [{"offset": place, "length": 4096}],
+        }  # fmt: skip
+        insert(con, CONTENTS, rows(CONTENTS, [content]))
 
 
 def add_directory(con: duckdb.DuckDBPyConnection, number: int, path: str, state: str) -> None:
