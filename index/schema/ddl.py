@@ -78,6 +78,8 @@ def column_sql(column: Column) -> str:
     """Return one line of a CREATE TABLE statement."""
     kind = enum_type_name(column.enum) if column.enum else column.kind.sql
     line = f"{quote_name(column.name)} {kind}"
+    if column.generated is not None:
+        return f"{line} GENERATED ALWAYS AS ({column.generated}) VIRTUAL"
     if column.compression is not None:
         line += f" USING COMPRESSION {column.compression}"
     if column.default is not None:
@@ -87,7 +89,7 @@ def column_sql(column: Column) -> str:
 
 def create_table_sql(table: Table) -> str:
     """Return the CREATE TABLE statement of one table."""
-    lines = ",\n  ".join(column_sql(column) for column in table.stored)
+    lines = ",\n  ".join(column_sql(column) for column in table.columns)
     return f"CREATE TABLE {quote_name(table.name)} (\n  {lines}\n)"
 
 
