@@ -27,9 +27,9 @@ say `USE` after `ATTACH`: its triggers look for their tables in the current data
 _KEPT = """
 ## How the largest tables are kept
 
-`entries`, `names` and `contents` are views for whoever asks. Their rows are kept narrow, because that loads
-twice as fast: small columns share the number `packed`, and what few rows have is in a table of its
-own.
+`entries`, `names` and `contents` are views for whoever asks. Their rows are kept narrow, because
+that loads twice as fast: small columns share the number `packed`, and what few rows have is in a
+table of its own.
 
 """
 
