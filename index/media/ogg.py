@@ -12,22 +12,18 @@ from musefs.index.media import ogg_flac
 from musefs.index.media.comment_pictures import read_pictures
 from musefs.index.media.facts import Anatomy, AudioFormat, Block, BlockKind, Picture, Span
 from musefs.index.media.foreign_tags import skip_leading_id3, trim_trailing_tags
+from musefs.index.media.ogg_chain import check_one_stream
 from musefs.index.media.ogg_page import (
-    CAPTURE,
-    LARGEST_BODY_BYTES,
     LARGEST_HEADER_BYTES,
     OggPage,
     Packet,
     PacketCollector,
-    granule_of,
     parse_page,
     walk_header_pages,
 )
 from musefs.index.media.reading import ReadAt
 from musefs.index.media.vorbis_comment import PacketWindow, XiphParts, walk_comment
 
-_TAILS_BYTES = (8192, 24576, LARGEST_HEADER_BYTES + LARGEST_BODY_BYTES)
-"""Where the last page is looked for: of Vorbis, of Opus (a second of audio), of any stream."""
 _SPEEX_EXTRA_HEADERS_AT = 68
 _HEAD_BYTES = 255
 """Of the first packet: the longest, that of Speex, has 80."""
@@ -65,7 +61,7 @@ def read_anatomy(read_at: ReadAt, size: int, parts: XiphParts | None = None) -> 
     if audio_begin > size:
         raise MediaFormatError("the Ogg headers are cut off")
     audio_end = trim_trailing_tags(read_at, audio_begin, size)
-    parts.last_granule = _refuse_chained(read_at, first.serial, audio_begin, audio_end)
+    parts.last_granule = check_one_stream(read_at, first.serial, audio_begin, audio_end)
     if audio_format is AudioFormat.OGG_FLAC:
         blocks, pictures = ogg_flac.parts(read_at, headers.packets, parts)
     else:
@@ -161,26 +157,3 @@ def _stream_block(read_at: ReadAt, last: OggPage, audio_begin: int, audio_end: i
         sequence = page.sequence
     body = last.serial.to_bytes(4, "little") + sequence.to_bytes(4, "little")
     return Block(BlockKind.OGG_PACKET, "stream", len(body), body=body)
-
-
-def _refuse_chained(read_at: ReadAt, serial: int, begin: int, end: int) -> int | None:
-    """Return the granule position of the last page, if one ends the file.
-
-    Raises MediaFormatError for a file whose last page belongs to another stream than its first.
-    No page is found at the end of a file that was cut off; that is no reason to refuse it.
-    """
-    for length in _TAILS_BYTES:
-        tail_begin = max(begin, end - length)
-        tail = read_at(tail_begin, end - tail_begin)
-        at = tail.rfind(CAPTURE)
-        while at >= 0:
-            header = tail[at : at + LARGEST_HEADER_BYTES]
-            page = parse_page(header, tail_begin + at)
-            if page is not None and page.end == end:
-                if page.serial != serial:
-                    raise MediaFormatError("several streams are chained in one Ogg file")
-                return granule_of(header)
-            at = tail.rfind(CAPTURE, 0, at)
-        if tail_begin == begin:
-            break
-    return None

@@ -1,12 +1,17 @@
-"""ASF (WMA): the header objects that hold text, and the facts of the audio stream."""
+"""ASF (WMA): the header objects that hold text, and the facts of the audio stream.
+
+Pictures are stepped over, but for the head that says what they are and where they begin.
+"""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from musefs.index.counters import Counter
 from musefs.index.errors import MediaFormatError
-from musefs.index.media.facts import Technical
+from musefs.index.media.facts import Picture, Span, Technical
+from musefs.index.media.id3 import split_text
 from musefs.pipeline.tag.collected import Collected
-from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_VALUE_BYTES
+from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_PICTURES, MAX_VALUE_BYTES
 from musefs.pipeline.tag.mp4 import VideoError
 from musefs.pipeline.tag.naming import asf_key
 from musefs.pipeline.tag.text import from_utf16
@@ -33,6 +38,12 @@ _CODECS: Final = {
     0x163: "wmalossless",
     0x55: "mp3",
 }
+_PICTURE: Final = "WM/Picture"
+_UTF16: Final = 1
+_LONGEST_PICTURE_HEAD: Final = 4096
+"""Media type and description; a longer description is no description."""
+
+_LAST_PICTURE_TYPE: Final = 20
 _TEXT, _BYTES, _BOOLEAN, _DWORD, _QWORD, _WORD = range(6)
 
 
@@ -154,9 +165,11 @@ def _whole(data: bytes) -> bytes:
 
 def _read_items(window: Window, items: Iterator[_Item], tags: Collected) -> None:
     for item in items:
-        if item.kind == _BYTES:
-            continue  # pictures and other things that are no text
         name = from_utf16(_whole(item.name), tags)
+        if item.kind == _BYTES:
+            if name == _PICTURE:
+                _add_picture(window, item, tags)
+            continue  # other things that are no text
         if item.length > MAX_VALUE_BYTES:
             tags.drop(f"{name[:40]}: value of {item.length} bytes")
             continue
@@ -167,6 +180,21 @@ def _read_items(window: Window, items: Iterator[_Item], tags: Collected) -> None
             _add(name, "1" if any(data) else "0", tags)
         elif item.kind in (_DWORD, _QWORD, _WORD):
             _add(name, str(int.from_bytes(data, "little")), tags)
+
+
+def _add_picture(window: Window, item: _Item, tags: Collected) -> None:
+    """Add a picture by reference: type, length, media type and description stand before it."""
+    head = window.read_at(item.offset, min(item.length, _LONGEST_PICTURE_HEAD))
+    length = int.from_bytes(head[1:5], "little")
+    mime = split_text(_UTF16, head, 5)
+    described = split_text(_UTF16, head, mime[1]) if mime else None
+    begin = described[1] if described else 0
+    if mime is None or described is None or not 0 < length <= item.length - begin:
+        tags.note(Counter.PICTURES_DROPPED, "WM/Picture is malformed or cut off")
+    elif len(tags.pictures) < MAX_PICTURES:
+        span = Span(item.offset + begin, length)
+        kind = head[0] if head[0] <= _LAST_PICTURE_TYPE else 0
+        tags.pictures.append(Picture(length, (span,), kind, mime[0], described[0]))
 
 
 def _add(name: str, value: str, tags: Collected) -> None:

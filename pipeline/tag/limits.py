@@ -15,6 +15,9 @@ MAX_VALUE_BYTES: Final = 262_144
 MAX_VALUES: Final = 4096
 """Values kept of one file, as in the reference; a guess far above what taggers write."""
 
+MAX_PICTURES: Final = 4096
+"""Pictures kept of one file, as the walkers of other formats keep."""
+
 MAX_ITEMS_WALKED: Final = 65_536
 """Comments, frames or atoms looked at in one file, kept or not: bounds the time of a forged one."""
 

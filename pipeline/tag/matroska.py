@@ -1,4 +1,4 @@
-"""Matroska and WebM: tags, segment title and the audio track; attachments are stepped over.
+"""Matroska and WebM: tags, segment title, the audio track, and attached pictures by reference.
 
 mutagen does not read this format, so what a tag means is decided here: target levels tell an
 album's tags (50) from a track's (30), and a file with a picture track is a film.
@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from struct import unpack
 from typing import Final
 
+from musefs.index.counters import Counter
 from musefs.index.edit.vocabulary import normalise
 from musefs.index.errors import MediaFormatError
-from musefs.index.media.facts import Technical
+from musefs.index.media.facts import Picture, Span, Technical
 from musefs.pipeline.tag.collected import Collected
-from musefs.pipeline.tag.limits import MAX_ITEMS_WALKED, MAX_NESTING, MAX_VALUE_BYTES
+from musefs.pipeline.tag.limits import (
+    MAX_ITEMS_WALKED,
+    MAX_NESTING,
+    MAX_PICTURES,
+    MAX_VALUE_BYTES,
+)
 from musefs.pipeline.tag.mp4 import VideoError
 from musefs.pipeline.tag.text import from_utf8
 from musefs.pipeline.tag.window import Window
@@ -41,6 +47,12 @@ _TAG: Final = 0x7373
 _TARGETS: Final = 0x63C0
 _LEVEL: Final = 0x68CA
 _SIMPLE: Final = 0x67C8
+_ATTACHMENTS: Final = 0x1941A469
+_FILE: Final = 0x61A7
+_FILE_DESCRIPTION: Final = 0x467E
+_FILE_NAME: Final = 0x466E
+_FILE_TYPE: Final = 0x4660
+_FILE_DATA: Final = 0x465C
 _NAME: Final = 0x45A3
 _TEXT: Final = 0x4487
 
@@ -54,7 +66,13 @@ _TRACK_NAMES: Final = {
     "TOTAL_PARTS": "totaltracks", "CATALOG_NUMBER": "catalognumber", "LABEL_CODE": "labelcode",
 }  # fmt: skip
 _LOSSLESS: Final = frozenset({"flac", "alac", "pcm", "pcm_float", "tta1", "wavpack"})
-_WANTED: Final = (_INFO, _TRACKS, _TAGS)
+_WANTED: Final = (_INFO, _TRACKS, _TAGS, _ATTACHMENTS)
+_COVER_NAMES: Final = ("cover", "small_cover")
+"""How the file of a front cover is named, as the format's specification says."""
+
+_LONGEST_NAME: Final = 1024
+_FRONT: Final = 3
+_OTHER: Final = 0
 
 
 @dataclass(slots=True)
@@ -142,10 +160,38 @@ def _read_part(
         for inner, place, stop in _elements(window, start, end):
             if inner == _TRACK:
                 _read_track(window, place, stop, found)
+    elif kind == _ATTACHMENTS:
+        for inner, place, stop in _elements(window, start, end):
+            if inner == _FILE:
+                _read_attachment(window, place, stop, tags)
     else:
         for inner, place, stop in _elements(window, start, end):
             if inner == _TAG:
                 _read_tag(window, place, stop, tags)
+
+
+def _read_attachment(window: Window, start: int, end: int, tags: Collected) -> None:
+    """Add an attached picture by reference; other attachments are no art."""
+    parts = {kind: (place, stop) for kind, place, stop in _elements(window, start, end)}
+    mime = _short_text(window, parts.get(_FILE_TYPE))
+    if not mime.startswith("image/") or len(tags.pictures) >= MAX_PICTURES:
+        return
+    place, stop = parts.get(_FILE_DATA, (0, 0))
+    if stop <= place:
+        tags.note(Counter.PICTURES_DROPPED, "an attached picture is empty")
+        return
+    name = _short_text(window, parts.get(_FILE_NAME)).lower()
+    kind = _FRONT if name.startswith(_COVER_NAMES) else _OTHER
+    description = _short_text(window, parts.get(_FILE_DESCRIPTION))
+    span = Span(place, stop - place)
+    tags.pictures.append(Picture(span.length, (span,), kind, mime, description))
+
+
+def _short_text(window: Window, place: tuple[int, int] | None) -> str:
+    if place is None or place[1] - place[0] > _LONGEST_NAME:
+        return ""
+    data = window.read_at(place[0], place[1] - place[0])
+    return data.rstrip(b"\0").decode("utf-8", "replace")
 
 
 def _read_info(window: Window, start: int, end: int, found: _Found, tags: Collected) -> None:

@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mutagen import asf
 from support.mutagen_words import words_of
-from support.readings import read_path, words
+from support.readings import read_bytes, read_path, words
 
 READ_BY_NOBODY_ELSE = {
     "wav/info.wav": "mutagen does not read INFO",
@@ -96,6 +97,49 @@ def test_ffprobe_has_the_same_opinion(audio_library: Path) -> None:
             assert abs(technical.duration_seconds - told["duration"]) <= allowed, name
         compared += 1
     assert compared >= 40
+
+
+def ebml(number: int, payload: bytes) -> bytes:
+    """Return a Matroska element with a size of eight bytes."""
+    name = number.to_bytes((number.bit_length() + 7) // 8)
+    return name + (len(payload) | 1 << 56).to_bytes(8) + payload
+
+
+def test_pictures_attached_to_matroska(audio_library: Path) -> None:
+    image = b"\xff\xd8\xff" + bytes(100_000)
+    cover = ebml(0x467E, b"front") + ebml(0x466E, b"cover.jpg") + ebml(0x4660, b"image/jpeg")
+    font = ebml(0x466E, b"font.ttf") + ebml(0x4660, b"font/ttf") + ebml(0x465C, bytes(99))
+    files = ebml(0x61A7, font) + ebml(0x61A7, cover + ebml(0x465C, image))
+    track = ebml(0x83, b"\2") + ebml(0x86, b"A_OPUS")
+    segment = ebml(0x1654AE6B, ebml(0xAE, track)) + ebml(0x1941A469, files)
+    data = (audio_library / "other/matroska.mka").read_bytes()[:40]
+    begin = data.index(b"\x18\x53\x80\x67") if b"\x18\x53\x80\x67" in data else 0
+    original = (data[:begin] or ebml(0x1A45DFA3, b"")) + ebml(0x18538067, segment)
+    [picture] = read_bytes(original, "mka").facts.anatomy.pictures
+    [span] = picture.spans
+    assert original[span.offset : span.offset + span.length] == image
+    assert (picture.mime, picture.description, picture.picture_type) == ("image/jpeg", "front", 3)
+
+
+def test_pictures_of_asf(audio_library: Path, tmp_path: Path) -> None:
+    """What mutagen wrote is found where it lies, in both of the objects that may hold it."""
+    for size in (5_000, 300_000):
+        path = tmp_path / f"{size}.wma"
+        shutil.copyfile(audio_library / "other/windows.wma", path)
+        image = b"\x89PNG" + bytes(range(256)) * (size // 256)
+        head = b"\x04" + len(image).to_bytes(4, "little")
+        text = "image/png\0back\0".encode("utf-16-le")
+        song = asf.ASF(path)
+        song["WM/Picture"] = asf.ASFByteArrayAttribute(head + text + image)
+        song.save()
+        reading = read_path(path)
+        [picture] = reading.facts.anatomy.pictures
+        [span] = picture.spans
+        assert path.read_bytes()[span.offset : span.offset + span.length] == image
+        assert (picture.mime, picture.description, picture.picture_type) == (
+            "image/png", "back", 4,
+        )  # fmt: skip
+        assert reading.bytes_read < 32 * 1024
 
 
 def test_pictures_of_formats_served_as_they_are(audio_library: Path) -> None:
