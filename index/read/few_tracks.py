@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from musefs.index.read.served_tracks import SERVED_TRACKS
 from musefs.index.read.snapshot import (
     Changes,
     IndexIdentity,
@@ -58,8 +59,7 @@ def load_few(
     served = ", ".join(map(quote_text, states))
     tracks = _fetch(
         con,
-        f"SELECT * FROM tracks WHERE track_id IN ({listed}) AND state IN ({served}) "
-        "ORDER BY track_id",
+        f"{SERVED_TRACKS} WHERE track_id IN ({listed}) AND state IN ({served}) ORDER BY track_id",
     )
     ids: npt.NDArray[np.int64] = tracks.column("track_id").to_numpy()
     present = ", ".join(map(str, ids.tolist())) or "NULL"

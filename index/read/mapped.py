@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from musefs.index.read.served_tracks import SERVED_TRACKS
 from musefs.index.read.snapshot import TrackRows
 
 if TYPE_CHECKING:
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
 ROWS_PER_BATCH = 1 << 16
 """Rows of one Arrow batch in a mapped file."""
-
-_SERVED = "* EXCLUDE (published_version, published_change_at)"
-_VERSIONED = "tracks JOIN track_versions USING (track_id)"
-"""Tracks with their present version. The view's join and this one find nothing to do where nothing
-was edited since publication, and keep the order of tracks."""
 
 _Ints = npt.NDArray[np.int64]
 
@@ -84,11 +80,10 @@ class MappedTables:
     def tracks(self) -> pa.Table:
         """Copy the tracks; comes first, since the others are cut by them."""
         check = _OrderCheck(("track_id",))
-        rows = self._copy(f"SELECT {_SERVED} FROM {_VERSIONED}", check) if self._whole else None
+        rows = self._copy(SERVED_TRACKS, check) if self._whole else None
         if rows is None or not check.sorted:
             rows = self._copy(
-                f"SELECT {_SERVED} FROM {_VERSIONED} SEMI JOIN chosen USING (track_id) "
-                "ORDER BY track_id"
+                f"{SERVED_TRACKS} SEMI JOIN chosen USING (track_id) ORDER BY track_id"
             )
         self._ids = rows.column("track_id").to_numpy()
         return rows

@@ -164,7 +164,7 @@ def compare_scans(table: Table, volume: Volume, work: Path, runs: int) -> None:
     forget()
     table.add("scan", "musefs-scan", timing, version("musefs"))
     table.add(
-        "scan", "musefs-scan, work only", summarise(inside[1:]), version("musefs"),
+        "scan", "musefs-scan, work only", summarise(inside[1:] or inside), version("musefs"),
         "the same runs without the start of Python",
     )  # fmt: skip
     for peer in SCAN_PEERS:
