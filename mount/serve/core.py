@@ -54,10 +54,6 @@ OPENING_LANE: Final = 0
 """All opens that must wait share a lane, so that a stalled disk never takes every thread."""
 
 
-NOTHING: Final = (NO_CONTENT, None, ReadPath.INLINE)
-"""What stands for the original of a file that has none."""
-
-
 class Entry(NamedTuple):
     """One line of a listing."""
 
@@ -368,7 +364,7 @@ class Core:
         return served
 
     def _store(self, attributes: Attributes, served: Served, original: Original | None) -> int:
-        content, stamp, path = NOTHING if original is None else original
+        content, stamp, path = original or (NO_CONTENT, None, ReadPath.INLINE)
         descriptor = -1 if content.descriptor is None else content.descriptor
         stream = None
         if original is not None and (path is ReadPath.THREAD or descriptor < 0):

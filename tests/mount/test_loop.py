@@ -240,3 +240,29 @@ def test_requests_go_before_results_of_threads(loop: EventLoop) -> None:
     os.close(write)
     assert sorted(order) == ["request", *["result"] * 4]
     assert order.index("request") == 1
+
+
+def test_results_of_threads_are_not_starved_by_requests(loop: EventLoop) -> None:
+    """A descriptor that is always readable leaves room for what a thread handed in."""
+    read, write = os.pipe()
+    os.write(write, b"never read")
+    done = False
+
+    async def requests() -> None:
+        while not done:
+            await loop.wait_readable(read)
+
+    async def result() -> None:
+        nonlocal done
+        with Pool(1) as pool:
+            await loop.offload(pool, 1, lambda: None)
+        done = True
+
+    async def main() -> None:
+        async with loop.open_nursery() as nursery:
+            nursery.start_soon(requests)
+            nursery.start_soon(result)
+
+    loop.run(main)
+    os.close(read)
+    os.close(write)
