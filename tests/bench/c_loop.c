@@ -81,7 +81,7 @@ static void do_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
 static void do_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
     fi->fh = is_folder ? openat(backing, path_of(inode), O_RDONLY | O_CLOEXEC) : backing;
-    fi->keep_cache = is_folder;
+    fi->keep_cache = is_folder && !delay_us;
     fi->noflush = 1;
     if ((int)fi->fh < 0)
         fuse_reply_err(req, errno);
