@@ -204,7 +204,7 @@ def _load(
     ).fetchall()
     tables = MappedTables(con, spill, whole=meta[3])
     tracks = tables.tracks()
-    return LibrarySnapshot(
+    snapshot = LibrarySnapshot(
         identity=now,
         index_id=meta[0],
         generation=meta[1],
@@ -215,7 +215,10 @@ def _load(
         art=tables.rows_of("art"),
         blocks=tables.rows_of("blocks"),
         contents=tables.contents() if with_contents else None,
+        maps=tables.maps,
     )
+    snapshot.let_go_of_pages()  # copying touched all of them
+    return snapshot
 
 
 def volume_of(con: "duckdb.DuckDBPyConnection") -> VolumeFacts | None:

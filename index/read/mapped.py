@@ -5,6 +5,7 @@ and no join; both are checked while copying. A user's INSERT puts rows at the en
 made again, sorted (1.5 s instead of 0.4 s for a million tracks).
 """
 
+import mmap
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,8 @@ class MappedTables:
         self._whole = whole
         """Every track of the index is wanted."""
         self._ids: _Ints = np.empty(0, np.int64)
+        self.maps: list[mmap.mmap] = []
+        """What was mapped so far."""
 
     def tracks(self) -> pa.Table:
         """Copy the tracks; comes first, since the others are cut by them."""
@@ -147,4 +150,7 @@ class MappedTables:
                     writer.write(batch)  # pyright: ignore[reportUnknownMemberType]
                     if check is not None:
                         check.see(batch)
-            return pa.ipc.open_file(pa.memory_map(file.name)).read_all()
+            with Path(file.name).open("rb") as written:
+                mapped = mmap.mmap(written.fileno(), 0, access=mmap.ACCESS_READ)
+        self.maps.append(mapped)
+        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()

@@ -4,12 +4,16 @@ The tables are memory-mapped from a file that has no name any more: the kernel k
 what is used, and drops the rest when memory is short. One track's rows are a slice.
 """
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from musefs.index.read.cells import Cells
 
 if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
@@ -99,6 +103,8 @@ class LibrarySnapshot:
     """The columns of the blocks table, by ordinal."""
     contents: "pa.Table | None"
     """One row a track, as in the contents table; NULL where nothing is known. None: not asked."""
+    maps: "Sequence[mmap.mmap]" = field(default=(), repr=False, compare=False)
+    """The files that the tables are mapped from."""
     _track_cells: Cells = field(init=False, repr=False, compare=False)
     _content_cells: Cells | None = field(init=False, repr=False, compare=False)
     _track_ids: "npt.NDArray[np.int64]" = field(init=False, repr=False, compare=False)
@@ -117,6 +123,17 @@ class LibrarySnapshot:
     def content(self, position: int, names: tuple[str, ...]) -> list[Any] | None:
         """Return some columns of where a track's bytes lie; None if that was not asked for."""
         return None if self._content_cells is None else self._content_cells.row(position, names)
+
+    def let_go_of_pages(self) -> None:
+        """Give what was looked at so far back to the page cache: it counts as ours no more.
+
+        To be called after work on whole columns; what is needed again is mapped again.
+        """
+        if sys.platform != "win32":
+            import mmap
+
+            for mapped in self.maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def track_ids(self) -> "npt.NDArray[np.int64]":

@@ -162,6 +162,7 @@ class LibrarySource:
         if extras.playlists:
             library = companions.add_playlists(library, self._read_whole)
         self._companions_behind = False
+        snapshot.let_go_of_pages()
         return self._make(number, library, columns, companions)
 
     def _make(

@@ -86,15 +86,18 @@ def make_index(path: Path, count: int) -> None:
         writer.publish("scan")
 
 
-def resident_mib(process: subprocess.Popen[str] | None) -> float:
-    """Return the resident memory of a process that is not shared with files, and all of it."""
+def resident_mib(process: subprocess.Popen[str] | None) -> dict[str, float]:
+    """Return resident memory by what it is: all, the most there ever was, and not of files."""
     assert process is not None
     text = Path(f"/proc/{process.pid}/status").read_text()
-    return sum(
-        int(line.split()[1]) / 1024
-        for line in text.splitlines()
-        if line.startswith(("RssAnon", "RssShmem"))
-    )
+    found = {line.split(":")[0]: line.split() for line in text.splitlines()}
+    names = {
+        "VmRSS": "all",
+        "VmHWM": "the most so far",
+        "RssAnon": "its own",
+        "RssFile": "of files",
+    }
+    return {what: int(found[name][1]) / 1024 for name, what in names.items()}
 
 
 def walk(mountpoint: Path) -> tuple[float, int]:
@@ -102,6 +105,12 @@ def walk(mountpoint: Path) -> tuple[float, int]:
     begin = time.perf_counter()
     out = subprocess.run(["find", str(mountpoint), "-ls"], capture_output=True, check=True).stdout
     return time.perf_counter() - begin, out.count(b"\n")
+
+
+def remember(found: dict[str, float], when: str, mount: MountedIndex) -> None:
+    """Add what the daemon holds in memory now."""
+    for what, mib in resident_mib(mount.process).items():
+        found[f"memory {when}, MiB: {what}"] = mib
 
 
 def drop_caches(mountpoint: Path) -> None:
@@ -117,14 +126,14 @@ def measure(directory: Path, tracks: int, flags: tuple[str, ...]) -> dict[str, f
     begin = time.perf_counter()
     with MountedIndex(index, directory / "mnt", *flags) as mount:
         found["command to mounted, s"] = time.perf_counter() - begin
-        found["anonymous memory after mount, MiB"] = resident_mib(mount.process)
+        remember(found, "after mount", mount)
         cold, entries = walk(mount.mountpoint)
         warm = min(walk(mount.mountpoint)[0] for _ in range(3))
         drop_caches(mount.mountpoint)
         cold = min(cold, walk(mount.mountpoint)[0])
         found["find -ls cold, µs an entry"] = cold / entries * 1e6
         found["find -ls warm, µs an entry"] = warm / entries * 1e6
-        found["anonymous memory after walks, MiB"] = resident_mib(mount.process)
+        remember(found, "after walks", mount)
         some = next(mount.mountpoint.iterdir())
         waits: list[float] = []
         watcher = threading.Thread(
@@ -141,7 +150,7 @@ def measure(directory: Path, tracks: int, flags: tuple[str, ...]) -> dict[str, f
         watcher.join()
         for name, wait in zip(("p50", "p99", "worst"), waits, strict=True):
             found[f"statfs during the refresh, {name} µs"] = wait
-        found["anonymous memory at the end, MiB"] = resident_mib(mount.process)
+        remember(found, "after an edit", mount)
         found["refresh log"] = 0
         sys.stdout.write("".join(line + "\n" for line in mount.log().splitlines()
                                  if "refreshed" in line))  # fmt: skip
@@ -159,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="musefs-bench-") as name:
         found = measure(Path(name), options.tracks, flags)
     for what, number in found.items():
-        sys.stdout.write(f"{what:<42} {number:>12.5g}\n")
+        sys.stdout.write(f"{what:<46} {number:>12.5g}\n")
     if options.json is not None:
         options.json.write_text(json.dumps(found, indent=2))
 

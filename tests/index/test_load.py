@@ -97,6 +97,16 @@ def test_the_file_is_not_held_and_nothing_is_left(index: Path, tmp_path: Path) -
     assert library.tags.of(0).column("value").to_pylist() == ["One"]
 
 
+def test_pages_are_given_back_and_come_again(index: Path) -> None:
+    """A mount of a large library does not count what it only looked at once."""
+    library = load_library(index)
+    assert library.maps
+    before = library.tags.of(1).to_pylist()
+    library.let_go_of_pages()
+    assert library.tags.of(1).to_pylist() == before
+    assert load_tracks(index, [1]).tracks.num_rows == 1
+
+
 def test_identity_changes_with_an_edit_even_before_the_checkpoint(index: Path) -> None:
     before = identity(index)
     assert identity(index) == before
