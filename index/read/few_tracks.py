@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from musefs.index.read.mapped import order_of_rows
 from musefs.index.read.served_tracks import SERVED_TRACKS
 from musefs.index.read.snapshot import (
     Changes,
@@ -30,9 +31,9 @@ FEW_TRACKS = 1000
 """Above, copying through mapped files is cheaper than carrying numbers in the text of a query."""
 
 _TABLES = (
-    ("tags", "track_id, lower(key) AS key, ordinal, value", "key, ordinal"),
-    ("art", "*", "ordinal"),
-    ("blocks", "*", "ordinal"),
+    ("tags", "track_id, lower(key) AS key, ordinal, value"),
+    ("art", "*"),
+    ("blocks", "*"),
 )
 
 
@@ -68,11 +69,11 @@ def load_few(
             _fetch(
                 con,
                 f"SELECT {columns} FROM {table} WHERE track_id IN ({present}) "
-                f"ORDER BY track_id, {order}",
+                f"ORDER BY {order_of_rows(table)}",
             ),
             ids,
         )
-        for table, columns, order in _TABLES
+        for table, columns in _TABLES
     )
     return LibrarySnapshot(
         identity=look.identity,

@@ -25,9 +25,28 @@ ROWS_PER_BATCH = 1 << 16
 
 _Ints = npt.NDArray[np.int64]
 
+KEYS = {
+    "tags": ("track_id", "key", "ordinal"),
+    "art": ("track_id", "ordinal"),
+    "blocks": ("track_id", "ordinal"),
+}
+"""The order of rows; a scan writes each key once."""
+
+TIES = {
+    "tags": ("value",),
+    "art": ("picture_type", "mime", "description", "length", "art_hash"),
+    "blocks": ("kind", "key", "length"),
+}
+"""What decides between rows that a user wrote under one key: the same bytes at every load."""
+
+
+def order_of_rows(table: str) -> str:
+    """Return the ORDER BY list of a table of tracks."""
+    return ", ".join((*KEYS[table], *TIES[table]))
+
 
 class _OrderCheck:
-    """Sees batches go by and tells whether they are sorted by some columns."""
+    """Sees batches go by and tells whether they are sorted by some columns, without ties."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
@@ -63,7 +82,7 @@ def _ascending(columns: list[_Ints]) -> bool:
         if np.any(step[equal] < 0):
             return False
         equal &= step == 0
-    return True
+    return not equal.any()
 
 
 class MappedTables:
@@ -101,12 +120,11 @@ class MappedTables:
         return self._cut(
             "track_id, lower(key)::tag_key AS key, ordinal, value",
             "tags",
-            ("track_id", "key", "ordinal"),
         )
 
     def rows_of(self, table: str) -> TrackRows:
         """Copy another table of tracks, by ordinal."""
-        return self._cut("*", table, ("track_id", "ordinal"))
+        return self._cut("*", table)
 
     def contents(self) -> pa.Table:
         """Copy where the bytes of the tracks lie, one row a track."""
@@ -115,16 +133,16 @@ class MappedTables:
             "LEFT JOIN contents c USING (entry_id) ORDER BY n.track_id"
         )
 
-    def _cut(self, columns: str, table: str, order: tuple[str, ...]) -> TrackRows:
+    def _cut(self, columns: str, table: str) -> TrackRows:
         if self._whole:
-            check = _OrderCheck(order)
+            check = _OrderCheck(KEYS[table])
             rows = self._copy(f"SELECT {columns} FROM {table}", check)
             offsets = self._offsets(rows) if check.sorted else None
             if offsets is not None:
                 return TrackRows(rows, offsets)
         rows = self._copy(
             f"SELECT {columns} FROM {table} SEMI JOIN chosen USING (track_id) "
-            f"ORDER BY {', '.join(order)}"
+            f"ORDER BY {order_of_rows(table)}"
         )
         offsets = self._offsets(rows)
         assert offsets is not None  # noqa: S101 - the join left no rows of other tracks

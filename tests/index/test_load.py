@@ -16,6 +16,7 @@ from musefs.index.errors import (
     NotAnIndexError,
     SchemaVersionError,
 )
+from musefs.index.read.follow import IndexFollower
 from musefs.index.read.load import (
     changes_since,
     compare,
@@ -130,6 +131,33 @@ def test_inserted_rows_are_sorted_in_and_rows_of_no_track_are_left_out(index: Pa
     library = load_library(index)
     assert library.track_ids.tolist() == [1, 3]
     assert library.tags.rows.column("value").to_pylist() == ["First", "One"]
+
+
+def test_m7_rows_under_one_key_come_in_the_same_order_at_every_load(index: Path) -> None:
+    """M7: a user wrote two values at one place; another edit moves rows, the bytes stay."""
+    old = load_library(index)
+    values = [f"({n % 3 + 1}, 'comment', 0, 'value {n}')" for n in (5, 1, 8, 2, 3, 0, 7, 4, 6)]
+    _edit(index, f"INSERT INTO tags VALUES {', '.join(values)}")
+
+    def comments() -> list[list[str]]:
+        whole = load_library(index)
+        some = load_tracks(index, [1, 2, 3])
+        follower = IndexFollower(index)
+        few = follower.update(old)
+        follower.close()
+        assert isinstance(few, LibraryUpdate)
+        found = [
+            [row["value"] for at in range(3) for row in library.tags.of(at).to_pylist()
+             if row["key"] == "comment"]
+            for library in (whole, some, few.present)
+        ]  # fmt: skip
+        assert found[0] == found[1] == found[2]
+        return found
+
+    before = comments()
+    _edit(index, "DELETE FROM tags WHERE value = 'value 3'")
+    _edit(index, "INSERT INTO tags VALUES (1, 'comment', 0, 'value 3')")
+    assert comments() == before
 
 
 def test_missing_tracks_are_loaded_on_request_only(index: Path) -> None:
