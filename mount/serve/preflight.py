@@ -132,5 +132,13 @@ def explain_refusal(error: Exception, mountpoint: Path) -> MountRefusedError:
             hint="Mount below your home or /mnt: AppArmor allows only some places (Ubuntu 24.04 "
             "and later). In a container give --cap-add SYS_ADMIN and --device /dev/fuse.",
         )
-    user = pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "root"
-    return MountRefusedError(f"mounting as {user} failed: {text}", path=mountpoint)
+    return MountRefusedError(
+        f"mounting as {_user_name(os.geteuid())} failed: {text}", path=mountpoint
+    )
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container that was given a number
+        return f"user {uid}"

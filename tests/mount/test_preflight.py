@@ -158,3 +158,9 @@ def test_m32_without_epochs_names_are_expired_one_by_one_in_a_thread() -> None:
         notifier.expire(names())  # type: ignore[arg-type]
         assert notifier.epochs_sent == 1
     assert asked == [1]  # with an epoch nobody computes names
+
+
+def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as any number."""
+    monkeypatch.setattr(os, "geteuid", lambda: 3_999_999)
+    assert "user 3999999" in explain_refusal(RuntimeError("no"), Path("/mnt")).message

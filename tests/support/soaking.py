@@ -62,13 +62,20 @@ class Held:
 
     seconds: float
     own_mib: float
+    caches_mib: float
+    """Of that, what bounded caches say they hold: layouts of files opened, decoded pictures."""
     descriptors: int
     mappings: int
     threads: int
 
     @classmethod
-    def by(cls, process: int, begin: float) -> "Held":
-        """Look at a process."""
+    def by(cls, mount: MountedIndex, begin: float) -> "Held":
+        """Look at a mount's process."""
+        assert mount.process is not None
+        process = mount.process.pid
+        text = (mount.mountpoint / ".musefs-metrics" / "metrics").read_text()
+        metrics = dict(line.split(" ") for line in text.splitlines() if line[:1] != "#")
+        caches = ("cache_header_bytes", "decoded_bytes", "readahead_charged_bytes")
         at = Path(f"/proc/{process}")
         status = dict(
             line.split(":", 1) for line in (at / "status").read_text().splitlines() if ":" in line
@@ -76,6 +83,7 @@ class Held:
         return cls(
             time.monotonic() - begin,
             int(status["RssAnon"].split()[0]) / 1024,
+            sum(float(metrics[f"musefs_{name}"]) for name in caches) / (1 << 20),
             len(list((at / "fd").iterdir())),
             (at / "maps").read_text().count("\n"),
             int(status["Threads"]),
@@ -102,7 +110,8 @@ class Life:
         yield f"{self.edits} edits, {self.refreshes} refreshes"
         for held in self.held:
             yield (
-                f"after {held.seconds:6.0f} s: {held.own_mib:6.1f} MiB of its own, "
+                f"after {held.seconds:6.0f} s: {held.own_mib:6.1f} MiB of its own "
+                f"({held.caches_mib:.1f} in caches), "
                 f"{held.descriptors} descriptors, {held.mappings} mappings, {held.threads} threads"
             )
 
@@ -110,16 +119,16 @@ class Life:
 def live(mount: MountedIndex, seconds: float, *, clients: int = 2, looks: int = 8) -> Life:
     """Let clients and edits go on for a time, and look at the mount's process in between.
 
-    Each look is taken with nothing going on: what is held then is what is kept.
+    The mount shows its metrics. Each look is taken with nothing going on: what is held then is
+    what is kept.
     """
-    assert mount.process is not None
     life = Life()
     begin = time.monotonic()
     choose = random.Random(5)
     for _ in range(looks):
         _a_while(mount, life, seconds / looks, clients, choose)
         time.sleep(2.5)  # former states are answered for two seconds
-        life.held.append(Held.by(mount.process.pid, begin))
+        life.held.append(Held.by(mount, begin))
     life.refreshes = mount.log().count("refreshed in ")
     return life
 
