@@ -25,7 +25,7 @@ def test_units_are_understood(tmp_path: Path) -> None:
     units = sorted(str(unit) for unit in tmp_path.iterdir() if unit.suffix != ".example")
     assert len(units) >= 3
     done = subprocess.run(
-        ["systemd-analyze", "--user", "verify", *units],
+        ["systemd-analyze", "--user", "--man=no", "verify", *units],
         capture_output=True, text=True, timeout=60, check=False,
         env={"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
