@@ -73,7 +73,7 @@ def test_a_picture_added_by_musefs_tag_is_in_the_served_files(
             assert data != before[path.name]
             if path.suffix not in (".ogg", ".opus"):  # there the picture is base64 over pages
                 assert ADDED in data
-            assert pictures_in(path)[0] == ADDED
+            assert pictures_in(path).count(ADDED) == 1
         assert "a bug in" not in mount.log()
 
 
