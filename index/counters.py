@@ -72,6 +72,7 @@ class Counter(StrEnum):
     READ_ERRORS = "read_errors"
     SERVED_UNTOUCHED = "served_untouched"
     TRACKS_SKIPPED = "tracks_skipped"
+    COMPANIONS_DROPPED = "companions_dropped"
     REFRESH_FAILURES = "refresh_failures"
     REFRESH_GAP_FALLBACKS = "refresh_gap_fallbacks"
     INDEX_BUSY = "index_busy"

@@ -7,22 +7,22 @@ times) grow at the end and nothing is renumbered. Sizes, layouts and bytes are n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from musefs.index.counters import Counter, degrade
+from musefs.mount.companions.settling import build_with_companions
 from musefs.mount.naming import Naming, library_frames, placements_of
 from musefs.mount.tree.placement import LeafKind, order_of
 from musefs.mount.tree.tree import Tree
 
 if TYPE_CHECKING:
-    from musefs.index.read.snapshot import LibrarySnapshot
+    from collections.abc import Callable, Collection
 
-Companions = Callable[[pl.DataFrame], pl.DataFrame]
-"""Given the placements of all tracks, those of covers, sidecars and playlists."""
+    from musefs.index.read.snapshot import LibrarySnapshot
+    from musefs.mount.companions.settling import Companions
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,11 @@ class Library:
         placements = placements_of(rendered, tracks, index_id=snapshot.index_id)
         skipped = _shown_nowhere(rendered, tracks)
         if companions is not None:
-            placements = pl.concat([placements, companions(placements)])
-        tree = Tree.build(placements, case_insensitive=naming.case_insensitive)
+            tree = build_with_companions(
+                placements, companions, case_insensitive=naming.case_insensitive
+            )
+        else:
+            tree = Tree.build(placements, case_insensitive=naming.case_insensitive)
         return cls(naming, tree, len(tracks), skipped)
 
     def changed(

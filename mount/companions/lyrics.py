@@ -2,16 +2,17 @@
 
 import polars as pl
 
-from musefs.mount.tree.placement import PLACEMENT_SCHEMA, LeafKind
+from musefs.mount.companions.names import WISH_SCHEMA, called_as_tracks
+from musefs.mount.tree.placement import LeafKind
 
 
 def plan_lyrics(
-    placements: pl.DataFrame, tags: pl.DataFrame, taken: pl.Series
+    placements: pl.DataFrame, tags: pl.DataFrame, taken: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the placements of `.lrc` files, and (track_id, text) by their rows.
+    """Return the wishes of `.lrc` files, and (track_id, text) by their rows.
 
-    They are called as their track. A track whose name an earlier one has already asked for has
-    none: its lyrics would stand beside the other one. `taken` are paths of files on the volume.
+    They are called as their track. `taken` are (path, owner) of files on the volume that follow
+    a track: these come before what its tag says.
     """
     key = pl.col("key").cast(pl.String)
     texts = (
@@ -22,11 +23,9 @@ def plan_lyrics(
         .select("identity", "text")
     )
     tracks = placements.filter(pl.col("kind") == int(LeafKind.TRACK))
-    first = tracks.sort("identity").unique("path", keep="first", maintain_order=True)
     planned = (
-        first.join(texts, on="identity")
-        .with_columns(pl.col("path").str.replace(r"\.[^./]*$", ".lrc"))
-        .filter(~pl.col("path").is_in(taken.implode()))
+        called_as_tracks(tracks.join(texts, on="identity"), pl.lit("lrc"))
+        .join(taken, left_on=("path", "identity"), right_on=("path", "owner"), how="anti")
         .sort("identity", "path")
         .drop("row")
         .with_row_index("row")
@@ -37,9 +36,10 @@ def plan_lyrics(
         "identity",
         pl.col("row").cast(pl.Int32),
         "version",
+        pl.col("identity").alias("owner"),
     )
     plan = planned.select(pl.col("identity").alias("track_id"), "text")
-    return leaves.select(PLACEMENT_SCHEMA.names()), plan
+    return leaves.select(WISH_SCHEMA.names()), plan
 
 
 def lyrics_body(text: str) -> bytes:

@@ -11,9 +11,10 @@ from typing import Final
 import polars as pl
 
 from musefs.mount.companions.files import SIDECARS
+from musefs.mount.companions.names import WISH_SCHEMA, called_as_tracks
 from musefs.mount.tree.components import split_column
 from musefs.mount.tree.folding import fold_column
-from musefs.mount.tree.placement import PLACEMENT_SCHEMA, LeafKind
+from musefs.mount.tree.placement import LeafKind
 
 _VERSION_RANGE: Final = 1 << 62
 """Versions are a function of size and time of the file; this keeps them positive."""
@@ -30,7 +31,7 @@ def _folded(texts: pl.Expr) -> pl.Expr:
 def plan_sidecars(
     placements: pl.DataFrame, tracks: pl.DataFrame, files: pl.DataFrame, *, views: bool = False
 ) -> pl.DataFrame:
-    """Return the placements of sidecars; their row is that of `files` (FILE_SCHEMA).
+    """Return the wishes of sidecars (WISH_SCHEMA); their row is that of `files` (FILE_SCHEMA).
 
     `tracks` has track_id and path. With `views` the first folder of each path is a view's.
     """
@@ -43,12 +44,12 @@ def plan_sidecars(
     shown = placements.filter(pl.col("kind") == int(LeafKind.TRACK)).select("identity", "path")
     shown = shown.join(homes, on="identity")
     keyed = files.with_columns((_folded(pl.col("folder")) + _stem("name")).alias("stem"))
-    own = keyed.join(shown.select("stem", "path"), on="stem").with_columns(
-        pl.col("path").str.replace(r"\.[^./]*$", "") + "." + pl.col("extension")
-    )
+    followed = shown.select("stem", "path", pl.col("identity").alias("owner"))
+    own = called_as_tracks(keyed.join(followed, on="stem"), pl.col("extension"))
     rest = keyed.join(own.select("row"), on="row", how="anti")
     common = rest.join(_targets(shown, views=views), on="folder").with_columns(
-        (pl.col("target") + "/" + pl.col("name")).alias("path")
+        (pl.col("target") + "/" + pl.col("name")).alias("path"),
+        pl.lit(None, dtype=pl.Int64).alias("owner"),
     )
     version = (pl.col("modified_raw") ^ pl.col("size").cast(pl.UInt64)) % _VERSION_RANGE
     leaves = pl.concat([own.select(sorted(own.columns)), common.select(sorted(own.columns))])
@@ -58,7 +59,8 @@ def plan_sidecars(
         pl.col("entry_id").alias("identity"),
         pl.col("row").cast(pl.Int32),
         version.cast(pl.Int64).alias("version"),
-    ).select(PLACEMENT_SCHEMA.names())
+        "owner",
+    ).select(WISH_SCHEMA.names())
 
 
 def _targets(shown: pl.DataFrame, *, views: bool) -> pl.DataFrame:

@@ -29,7 +29,7 @@ from musefs.mount.formats.layout import make_layout, plain_layout
 from musefs.mount.formats.segments import Generated
 from musefs.mount.library import Library
 from musefs.mount.naming import library_frames
-from musefs.mount.plan import ExtrasPlan
+from musefs.mount.plan import ExtrasPlan, NamingPlan
 from musefs.mount.serve.generation import Served
 from musefs.mount.serve.originals import original_of
 from musefs.mount.tree.placement import PLACEMENT_SCHEMA, LeafKind
@@ -54,16 +54,19 @@ class CompanionFiles:
     _files: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
 
     def place(
-        self, placements: pl.DataFrame, files: pl.DataFrame, extras: ExtrasPlan, *, views: bool
-    ) -> pl.DataFrame:
-        """Plan companions for placed tracks and return their placements."""
+        self, placements: pl.DataFrame, files: pl.DataFrame, extras: ExtrasPlan, naming: NamingPlan
+    ) -> CompanionPlan:
+        """Plan companions for placed tracks; the plan made last is the one that is served."""
         tracks, tags = library_frames(self.snapshot)
         art = pl.DataFrame(self.snapshot.art.rows.select(_ART_COLUMNS))
-        plan = plan_companions(placements, tracks, tags, art, files, extras, views=views)
+        plan = plan_companions(
+            placements, tracks, tags, art, files, extras,
+            views=bool(naming.views), case_insensitive=naming.case_insensitive,
+        )  # fmt: skip
         self.plan = plan
         self._lyrics = [lyrics_body(text) for text in plan.lyrics["text"]]
         self._files = plan.files.to_dicts()
-        return plan.placements
+        return plan
 
     def add_playlists(self, library: Library, read: ReadWhole) -> Library:
         """Return the library with the volume's playlists, rewritten to its paths."""

@@ -155,9 +155,7 @@ class LibrarySource:
         library = Library.build(
             snapshot,
             self._naming,
-            lambda placed: companions.place(
-                placed, files, extras, views=bool(self._plan.naming.views)
-            ),
+            lambda placed: companions.place(placed, files, extras, self._plan.naming),
         )
         if extras.playlists:
             library = companions.add_playlists(library, self._read_whole)

@@ -3,8 +3,10 @@
 from typing import Any
 
 import polars as pl
+import pytest
 from support.library_rows import Tags, frame, library
 
+from musefs.index.counters import Counter, fresh_tally
 from musefs.index.schema.library_tables import ART
 from musefs.mount.companions.files import FILE_SCHEMA
 from musefs.mount.companions.lyrics import lyrics_body
@@ -15,6 +17,7 @@ from musefs.mount.companions.playlists import (
     served_paths,
     write_playlist,
 )
+from musefs.mount.companions.settling import build_with_companions
 from musefs.mount.companions.sidecars import plan_sidecars
 from musefs.mount.naming import Naming
 from musefs.mount.plan import ExtrasPlan, NamingPlan
@@ -217,3 +220,78 @@ def test_a_rewritten_playlist_is_a_leaf_whose_version_is_its_bytes() -> None:
     assert one[4] != two[4]
     tree = Tree.build(pl.DataFrame([one], schema=PLACEMENT_SCHEMA, orient="row"))
     assert leaves(tree, LeafKind.PLAYLIST) == {"Playlists/Mix.m3u8": 0}
+
+
+SAME: list[Tags] = [
+    {"@path": "/M/a/1.flac", "artist": "A", "album": "X", "title": "one", "lyrics": "of 1"},
+    {"@path": "/M/a/2.flac", "artist": "A", "album": "X", "title": "one", "lyrics": "of 2"},
+    {"@path": "/M/a/3.flac", "artist": "A", "album": "X", "title": "one", "lyrics": "of 3"},
+]
+
+
+def settled(tracks: list[Tags], found: pl.DataFrame, naming: NamingPlan) -> dict[str, str]:
+    """Return for each path of lyrics and sidecars the text or the name on the volume."""
+    frames = library(*tracks)
+    plans: list[CompanionPlan] = []
+
+    def companions(placed: pl.DataFrame) -> CompanionPlan:
+        plans.append(plan_companions(
+            placed, *frames, art(), found, ExtrasPlan(), views=bool(naming.views),
+            case_insensitive=naming.case_insensitive,
+        ))  # fmt: skip
+        return plans[-1]
+
+    placements = Naming.from_plan(naming).place(*frames)
+    tree = build_with_companions(placements, companions, case_insensitive=naming.case_insensitive)
+    texts, names = plans[-1].lyrics["text"], found["name"]
+    shown = {path: texts[row] for path, row in leaves(tree, LeafKind.LYRICS).items()}
+    return shown | {path: names[row] for path, row in leaves(tree, LeafKind.SIDECAR).items()}
+
+
+def test_companions_have_the_number_of_their_track() -> None:
+    """Issue 5, item 5: a player finds lyrics by the name of the track that it plays."""
+    found = files("/M/a/3.lrc", "/M/a/2.cue", "/M/a/1.cue")  # entries in another order than tracks
+    assert settled(SAME, found, NamingPlan(TEMPLATE)) == {
+        "A/X/one.lrc": "of 1",
+        "A/X/one (2).lrc": "of 2",
+        "A/X/one (3).lrc": "3.lrc",
+        "A/X/one (2).cue": "2.cue",
+        "A/X/one.cue": "1.cue",
+    }
+
+
+def test_companions_follow_numbers_in_views_and_without_case() -> None:
+    other: list[Tags] = [SAME[0], {**SAME[1], "title": "ONE", "album": "x"}]
+    views = (("a", "$artist/$album/$title"), ("all", "$title"))
+    naming = NamingPlan(views=views, case_insensitive=True)
+    assert settled(other, files("/M/a/2.cue"), naming) == {
+        "a/A/X/one.lrc": "of 1",
+        "a/A/X/ONE (2).lrc": "of 2",
+        "a/A/X/ONE (2).cue": "2.cue",
+        "all/one.lrc": "of 1",
+        "all/ONE (2).lrc": "of 2",
+        "all/ONE (2).cue": "2.cue",
+    }
+
+
+def test_a_folder_of_a_varied_name_keeps_its_companions() -> None:
+    tracks: list[Tags] = [
+        {"@path": "/M/x.flac", "title": "d", "lyrics": "flat"},
+        {"@path": "/M/a/y.flac", "album": "d.flac", "title": "in", "lyrics": "deep"},
+        {"@path": "/M/a/z.flac", "album": "d.flac", "title": "in", "lyrics": "deeper"},
+    ]
+    assert settled(tracks, files(), NamingPlan("[$album/]$title")) == {
+        "d.lrc": "flat",
+        "d (2).flac/in.lrc": "deep",
+        "d (2).flac/in (2).lrc": "deeper",
+    }
+
+
+@pytest.mark.expected_degradations(Counter.COMPANIONS_DROPPED)
+def test_what_cannot_be_called_as_its_track_is_dropped_and_counted() -> None:
+    """Two formats of one song share a stem, and so can a file that belongs to the folder."""
+    tracks: list[Tags] = [SAME[0], {**SAME[1], "@path": "/M/a/2.mp3"}]
+    with fresh_tally() as tally:
+        shown = settled(tracks, files("/M/a/one.lrc"), NamingPlan("$artist/$album/$title.$ext"))
+    assert shown == {"A/X/one.lrc": "of 1"}
+    assert tally[Counter.COMPANIONS_DROPPED] == 2
