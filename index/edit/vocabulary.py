@@ -11,6 +11,9 @@ Comments and lyrics with a language or a description have keys `comment:eng:desc
 Pairs: `totaltracks` shares TRCK and trkn with `tracknumber`, as `totaldiscs` shares TPOS and disk
 with `discnumber`; `pair_of` says so. `rating`, `playcount` and `musicbrainz_trackid` live in
 frames that are no text (POPM, PCNT, UFID), which `id3` names all the same.
+
+People: ID3 has two lists of pairs, TIPL (role and person) and TMCL (instrument and musician). Keys
+with a `role` stand in the first; values of `performer` that end in an instrument in the second.
 """
 
 import re
@@ -23,6 +26,9 @@ FREEFORM_MEAN = "com.apple.iTunes"
 
 UFID_OWNER = "http://musicbrainz.org"
 """The owner under which ID3 keeps musicbrainz_trackid in a UFID frame."""
+
+PERFORMER = "performer"
+"""The key of musicians; a value may end in an instrument: `Miles Davis (trumpet)`."""
 
 MAX_KEY_CHARACTERS = 256
 """Longer names of tags are damage, not names."""
@@ -47,6 +53,8 @@ class Word:
     """Further spellings that are read, never written."""
     pair_of: str | None = None
     """The key whose native value carries this one behind a slash."""
+    role: str = ""
+    """The role under which ID3's list of involved people (TIPL) has this one, if it has."""
 
 
 def _word(
@@ -60,6 +68,7 @@ def _word(
     also: str = "",
     text: str | None = None,
     pair_of: str | None = None,
+    role: str = "",
 ) -> Word:
     """Make a row; `text` is the name in TXXX and freeform atoms where it is not the key's."""
     upper = key.upper()
@@ -75,6 +84,7 @@ def _word(
         asf or upper,
         tuple(also.split(";")) if also else (),
         pair_of,
+        role,
     )
 
 
@@ -125,12 +135,12 @@ WORDS: tuple[Word, ...] = (
     _word("lyricist", "TEXT", None, None, "Lyricist", "WM/Writer", "IWRI"),
     _word("conductor", "TPE3", None, None, "Conductor", "WM/Conductor"),
     _word("remixer", "TPE4", None, None, "MixArtist", "WM/ModifiedBy", also="mixartist"),
-    _word("arranger", None, None, None, "Arranger", "WM/Arranger"),
+    _word("arranger", None, None, None, "Arranger", "WM/Arranger", role="arranger"),
     _word("performer", None, None, None, "Performer", "WM/Performer"),
-    _word("producer", None, None, None, "Producer", "WM/Producer", "IPRO"),
-    _word("engineer", None, None, None, "Engineer", "WM/Engineer", "IENG"),
-    _word("mixer", None, None, None, "Mixer", "WM/Mixer"),
-    _word("djmixer", None, None, None, "DJMixer", "WM/DJMixer"),
+    _word("producer", None, None, None, "Producer", "WM/Producer", "IPRO", role="producer"),
+    _word("engineer", None, None, None, "Engineer", "WM/Engineer", "IENG", role="engineer"),
+    _word("mixer", None, None, None, "Mixer", "WM/Mixer", role="mix"),
+    _word("djmixer", None, None, None, "DJMixer", "WM/DJMixer", role="DJ-mix"),
     _word("writer", None, None, None, "Writer", "WM/SongWriter"),
     _word("narrator", None, "©nrt"),
     # order
@@ -255,6 +265,12 @@ _TXXX = _index(lambda w: [w.txxx, w.vorbis, w.key, *w.aliases])
 _FREEFORM = _index(lambda w: [w.freeform, w.vorbis, w.key, *w.aliases])
 _ASF = _index(lambda w: [w.asf, w.txxx, w.key, *w.aliases])
 _FRAMES = {name.upper(): key for name, key in _index(lambda w: [w.id3]).items()}
+_ROLES = {
+    **{word.role.lower(): word.key for word in WORDS if word.role},
+    "mixer": "mixer",
+    "writer": "writer",
+}
+"""Roles in lower case, as Picard writes them; taggers look for a writer in TXXX."""
 _INFO = {name.upper(): key for name, key in _index(lambda w: [w.riff]).items()}
 _ATOMS = {word.mp4: word.key for word in sorted(WORDS, key=lambda w: w.pair_of is None) if word.mp4}
 """Atom names are case-sensitive; of a pair, the row that is no `pair_of` comes last and wins."""
@@ -283,6 +299,11 @@ def from_ape(name: str) -> str:
 def from_id3(frame: str) -> str | None:
     """Return the key of an ID3v2.4 frame; None for a frame that names no tag (TXXX, PRIV)."""
     return _FRAMES.get(frame)
+
+
+def from_role(role: str) -> str | None:
+    """Return the key of a role in ID3's list of involved people; None for any other role."""
+    return _ROLES.get(role.strip().lower())
 
 
 def from_txxx(description: str) -> str:

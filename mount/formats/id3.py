@@ -1,8 +1,8 @@
 """A fresh ID3v2.4 tag, for MP3 files and for the ID3 chunks of WAV and AIFF.
 
-Order: text frames in the order of keys, the rating, the MusicBrainz identifier, carried frames,
-pictures. Text is UTF-8; frames have no flags; there is no extended header, no unsynchronisation
-and no padding (ADR 0021). A tag is written even if it is empty.
+Order: text frames in the order of keys, lists of people, the rating, the MusicBrainz identifier,
+carried frames, pictures. Text is UTF-8; frames have no flags; there is no extended header, no
+unsynchronisation and no padding (ADR 0021). A tag is written even if it is empty.
 """
 
 import re
@@ -17,8 +17,10 @@ from musefs.mount.formats.id3_keys import (
     LARGEST_COUNT,
     LARGEST_RATING,
     MUSICBRAINZ,
+    MUSICIAN,
     OWNER,
     PAIRS,
+    PEOPLE,
     PLAYS,
     PODCAST,
     RATING,
@@ -39,6 +41,7 @@ LARGEST_TAG_BYTES = 0x0FFF_FFFF
 _is_identifier = re.compile(IDENTIFIER[:-1] + r"\Z").match
 _is_rating = re.compile(RATING_VALUE[:-1] + r"\Z").match
 _is_count = re.compile(COUNT_VALUE[:-1] + r"\Z").match
+_is_musician = re.compile(MUSICIAN[:-1] + r"\Z").match
 _SMALL = tuple(bytes((0, 0, 0, size, 0, 0)) for size in range(128))
 _PARTNERS = frozenset((*PAIRS, *PAIRS.values()))
 
@@ -84,6 +87,7 @@ def is_popularity(block: Block) -> bool:
 def _generated_frames(source: TrackSource) -> list[bytes]:
     frames: list[bytes] = []
     special: dict[str, _Values] = {}
+    people: dict[bytes, list[bytes]] = {}
     partners: dict[str, _Values] | None = None
     for key, values in source.tags:
         if key in _PARTNERS:
@@ -92,10 +96,15 @@ def _generated_frames(source: TrackSource) -> list[bytes]:
             values = _paired(key, values, partners)
             if not values:
                 continue
+        elif key in PEOPLE:
+            values = _take_people(people, key, values, source)
+            if not values:
+                continue
         if key in SPECIAL and _fits_special(key, values):
             special[key] = values
         else:
             _add_text(frames, key, values, source)
+    frames += [_frame(name, UTF8 + b"".join(pairs)) for name, pairs in people.items() if pairs]
     if special or source.blocks:
         frames += _special_frames(special, source)
     return frames
@@ -103,11 +112,7 @@ def _generated_frames(source: TrackSource) -> list[bytes]:
 
 def _add_text(frames: list[bytes], key: str, values: _Values, source: TrackSource) -> None:
     plan = frame_plan(key)
-    joined = "\0".join(values)
-    if joined.count("\0") >= len(values):
-        amount = joined.count("\0") - len(values) + 1
-        words = "%s: a NUL inside %s"
-        degrade(Counter.TAG_TEXT_REPAIRED, words, source.path, key, amount=amount)
+    joined = _joined(key, values, source)
     if plan.form is Form.EACH:
         frames += [
             _frame(plan.frame_id, plan.head + (clean(value).encode() or b"\0")) for value in values
@@ -118,6 +123,37 @@ def _add_text(frames: list[bytes], key: str, values: _Values, source: TrackSourc
     elif not values[-1]:
         joined += "\0"  # an empty text at the end would be taken for the end of the last one
     frames.append(_frame(plan.frame_id, plan.head + joined.encode()))
+
+
+def _joined(key: str, values: _Values, source: TrackSource) -> str:
+    """Put NULs between values; those that were inside of one are counted."""
+    joined = "\0".join(values)
+    if joined.count("\0") >= len(values):
+        amount = joined.count("\0") - len(values) + 1
+        words = "%s: a NUL inside %s"
+        degrade(Counter.TAG_TEXT_REPAIRED, words, source.path, key, amount=amount)
+    return joined
+
+
+def _take_people(
+    people: dict[bytes, list[bytes]], key: str, values: _Values, source: TrackSource
+) -> _Values:
+    """Add pairs, each text ended by a NUL, to their lists; return the values that are no pair."""
+    plan = frame_plan(key)
+    if plan.form is Form.PEOPLE:
+        _joined(key, values, source)
+        pairs = people.setdefault(plan.frame_id, [])
+        pairs += [plan.head + clean(value).encode() + b"\0" for value in values]
+        return ()
+    pairs = people.setdefault(b"TMCL", [])
+    rest: list[str] = []
+    for value in values:
+        musician = _is_musician(value)
+        if musician is None:
+            rest.append(value)
+        else:
+            pairs.append(f"{musician[2]}\0{musician[1]}\0".encode())
+    return tuple(rest)
 
 
 def _paired(key: str, values: _Values, partners: dict[str, _Values]) -> _Values:

@@ -12,6 +12,7 @@ from typing import Final
 
 from musefs.index.edit.vocabulary import (
     BY_KEY,
+    PERFORMER,
     UFID_OWNER,
     id3_frame,
     qualified,
@@ -33,6 +34,8 @@ IDENTIFIER: Final = r"^[\x21-\x7E]{1,64}$"
 """What a UFID frame may hold; MusicBrainz writes 36 characters."""
 RATING_VALUE: Final = r"^[0-9]{1,3}$"
 COUNT_VALUE: Final = r"^[0-9]{1,18}$"
+MUSICIAN: Final = r"^([^\x00]+) \(((?:[^()\x00]|\([^()\x00]*\))+)\)$"
+"""A performer with an instrument, which may have brackets of its own."""
 LARGEST_RATING: Final = 255
 LARGEST_COUNT: Final = 0xFFFF_FFFF
 
@@ -49,6 +52,8 @@ class Form(Enum):
     """One frame for each value (comments)."""
     WHOLE = "whole"
     """One frame, values as lines (lyrics)."""
+    PEOPLE = "people"
+    """Pairs of role and person in a frame that several keys share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class FramePlan:
     form: Form
     frame_id: bytes
     head: bytes
-    """The content before the first value."""
+    """The content before the first value; before each one in a list of people."""
 
 
 @lru_cache(KEYS_REMEMBERED)
@@ -72,6 +77,8 @@ def frame_plan(key: str) -> FramePlan:
         head = UTF8 + _language(language) + clean(description).encode() + b"\0"
         form = Form.EACH if frame == "COMM" else Form.WHOLE
         return FramePlan(form, frame.encode("ascii"), head)
+    if key in ROLES:
+        return FramePlan(Form.PEOPLE, b"TIPL", ROLES[key].encode("ascii") + b"\0")
     if frame is None or frame in _NAMED_OTHERWISE or pair_of(key) is not None:
         return FramePlan(Form.TEXT, b"TXXX", UTF8 + clean(txxx_description(key)).encode() + b"\0")
     return FramePlan(Form.TEXT, frame.encode("ascii"), b"" if frame[0] == "W" else UTF8)
@@ -92,6 +99,12 @@ def _pairs() -> dict[str, str]:
 
 PAIRS: Final = _pairs()
 """Key of the number → key of the total that may share its frame."""
+
+ROLES: Final = {word.key: word.role for word in BY_KEY.values() if word.role}
+"""Keys that share the list of involved people, TIPL, and their roles in it."""
+
+PEOPLE: Final = frozenset((*ROLES, PERFORMER))
+"""Keys whose values, or some of them, stand in lists of people."""
 
 SUPERSEDING: Final = {
     word.key: word.id3

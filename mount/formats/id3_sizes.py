@@ -1,11 +1,13 @@
 """The length of the tag that `id3.tag_segments` makes, from columns.
 
 The sum of all keys written in the usual way, and a correction for each rule beyond it: totals that
-share a frame, ratings, identifiers, blocks that give way. A property test holds both equal.
+share a frame, lists of people, ratings, identifiers, blocks that give way. A property test holds
+both equal.
 """
 
 import polars as pl
 
+from musefs.index.edit.vocabulary import PERFORMER
 from musefs.index.media.facts import BlockKind
 from musefs.index.media.id3 import RATING_KEY
 from musefs.mount.formats.columns import LibraryColumns, per_track
@@ -15,14 +17,18 @@ from musefs.mount.formats.id3_keys import (
     IDENTIFIER,
     LARGEST_RATING,
     MUSICBRAINZ,
+    MUSICIAN,
     OWNER,
     PAIRS,
+    PEOPLE,
     PLAYS,
     PODCAST,
     RATING,
     RATING_VALUE,
+    ROLES,
     SPECIAL,
     SUPERSEDING,
+    UTF8,
     Form,
     frame_plan,
 )
@@ -34,7 +40,9 @@ _PICTURE_HEAD_BYTES = 4
 """Encoding, two NULs and the kind of picture."""
 _POPULARITY_BYTES = _FRAME_HEADER_BYTES + 2
 _COUNTER_BYTES = 4
-_WITH_RULES = frozenset({*SPECIAL, *PAIRS, *PAIRS.values()})
+_LIST_BYTES = _FRAME_HEADER_BYTES + len(UTF8)
+"""A list of people without people."""
+_WITH_RULES = frozenset({*SPECIAL, *PAIRS, *PAIRS.values(), *PEOPLE})
 
 
 def tag_lengths(columns: LibraryColumns) -> pl.LazyFrame:
@@ -53,6 +61,10 @@ def tag_lengths(columns: LibraryColumns) -> pl.LazyFrame:
 
 def _cost(key: str) -> KeyCost:
     plan = frame_plan(key)
+    if key == PERFORMER:
+        return KeyCost(0, 0)  # all but the bytes of the values is in `_performers`
+    if plan.form is Form.PEOPLE:
+        return KeyCost(0, len(plan.head) + 1)
     frame = _FRAME_HEADER_BYTES + len(plan.head)
     if plan.form is Form.EACH:
         return KeyCost(0, frame, Ended.EACH)
@@ -70,6 +82,8 @@ def _corrections(rows: TagRows, columns: LibraryColumns) -> list[pl.LazyFrame]:
         *(_pair(rows, number, total) for number, total in PAIRS.items()),
         _identifiers(rows),
         _podcasts(rows),
+        _involved_people(rows),
+        *_performers(rows),
         _popularity(rows, columns),
     ]
 
@@ -95,6 +109,33 @@ def _identifiers(rows: TagRows) -> pl.LazyFrame:
 def _podcasts(rows: TagRows) -> pl.LazyFrame:
     fitting = rows.single(PODCAST).filter(pl.col("value").str.contains(COUNT_VALUE))
     return _change(fitting, _FRAME_HEADER_BYTES + _COUNTER_BYTES - _usual_size(PODCAST))
+
+
+def _involved_people(rows: TagRows) -> pl.LazyFrame:
+    """Return the one frame that keys with a role share."""
+    people = rows.special.filter(pl.col("key").is_in(list(ROLES))).select("track_id").unique()
+    return _change(people, pl.lit(_LIST_BYTES))
+
+
+def _performers(rows: TagRows) -> list[pl.LazyFrame]:
+    """Return what performers take besides their bytes: in the list of musicians, or as text.
+
+    Of ` (` and `)` two NULs remain. Text has a NUL between values, and one behind an empty last.
+    """
+    is_musician = pl.col("value").str.contains(MUSICIAN)
+    performers = rows.only(PERFORMER)
+    musicians = performers.filter(is_musician).group_by("track_id").len("amount")
+    others = (
+        performers.filter(~is_musician)
+        .group_by("track_id")
+        .agg(pl.len().alias("amount"), (pl.col("value_bytes").last() == 0).alias("ends_empty"))
+    )
+    text = _FRAME_HEADER_BYTES + len(frame_plan(PERFORMER).head) - 1
+    amount = pl.col("amount").cast(pl.Int64)
+    return [
+        _change(musicians, _LIST_BYTES - amount),
+        _change(others, text + amount + pl.col("ends_empty").cast(pl.Int64)),
+    ]
 
 
 def _popularity(rows: TagRows, columns: LibraryColumns) -> pl.LazyFrame:

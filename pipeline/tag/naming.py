@@ -15,12 +15,6 @@ MUSICBRAINZ_OWNER: Final = UFID_OWNER.encode()
 _REMEMBERED: Final = 4096
 """Names remembered per format; a forged file cannot make the memory of them grow."""
 
-_ROLES: Final = {
-    "arranger": "arranger", "engineer": "engineer", "producer": "producer", "mix": "mixer",
-    "mixer": "mixer", "dj-mix": "djmixer", "writer": "writer",
-}  # fmt: skip
-"""Roles of ID3's list of involved people, as Picard writes them."""
-
 
 @lru_cache(_REMEMBERED)
 def vorbis_key(name: bytes) -> str | None:
@@ -60,10 +54,10 @@ def id3_language_key(frame_id: str, language: str, description: str) -> str:
 
 def id3_person_key(frame_id: str, role: str, person: str) -> tuple[str, str]:
     """Return key and value of one pair of role and person."""
-    key = _ROLES.get(role.strip().lower())
+    key = vocabulary.from_role(role)
     if frame_id != "TMCL" and key is not None:
         return key, person
-    return "performer", f"{person} ({role})" if role else person
+    return vocabulary.PERFORMER, f"{person} ({role})" if role else person
 
 
 @lru_cache(_REMEMBERED)

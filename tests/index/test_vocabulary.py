@@ -15,6 +15,8 @@ def test_each_native_name_leads_back_to_its_key(word: v.Word) -> None:
         assert v.from_txxx(word.txxx.upper()) == word.key
     else:
         assert v.from_id3(word.id3) == (word.pair_of or word.key)
+    if word.role:
+        assert v.from_role(word.role.upper()) == word.key
     if word.mp4 is None:
         assert v.from_freeform(word.freeform) == word.key
     else:
@@ -41,6 +43,7 @@ def test_users_may_write_any_usual_spelling(spelling: str, key: str) -> None:
 
 def test_unknown_keys_are_served_under_their_own_name() -> None:
     assert v.id3_frame("my tag") is None
+    assert v.from_role("my tag") is None
     assert v.txxx_description("my tag") == "MY TAG"
     assert v.mp4_atom("my tag") is None
     assert v.freeform_name("my tag") == v.vorbis_field("my tag") == "MY TAG"

@@ -81,6 +81,12 @@ def tag_of(served: bytes) -> bytes:
             {"rating": ["196"], "playcount": ["7"]},
             "49443304000000000010 504f504d 00000006 0000 00 c4 00000007",
         ),
+        (
+            {"mixer": ["Al"], "performer": ["Bo (sax)"], "producer": ["Al", "Cy"]},
+            "4944330400000000003c 5449504c 00000020 0000 03 6d697800416c00"
+            "70726f647563657200416c00 70726f6475636572004379 00"
+            "544d434c 00000008 0000 03 73617800426f00",
+        ),
     ],
 )
 def test_golden_tags(tags: Tags, golden: str) -> None:
@@ -179,6 +185,16 @@ def test_chapters_stay(audio_library: Path, tmp_path: Path) -> None:
         ({"podcasturl": ["http://x.example"]}, {"podcasturl": ["http://x.example"]}),
         ({"podcast": ["1"]}, {"podcast": ["1"]}),
         ({"unheard of": ["x"] * 3}, {"unheard of": ["x"] * 3}),
+        ({"djmixer": ["Ænima"], "producer": ["Ø", "", "Ø"], "writer": ["W"]},
+         {"djmixer": ["Ænima"], "producer": ["Ø", "", "Ø"], "writer": ["W"]}),
+        ({"producer": [""]}, {"producer": [""]}),
+        ({"producer": ["A\0B"]}, {"producer": ["A B"]}),
+        ({"performer": ["Bo", "Cy (bass (fretless))", "Di (x) (y)"]},
+         {"performer": ["Bo", "Cy (bass (fretless))", "Di (x) (y)"]}),
+        ({"performer": ["", "Bo (日本 flute)"]}, {"performer": ["", "Bo (日本 flute)"]}),
+        ({"performer": ["(x)", "A ()", " (x)", "A (x", "A (x))", "A (x)\n"]},
+         {"performer": ["(x)", "A ()", " (x)", "A (x", "A (x))", "A (x)\n"]}),
+        ({"performer": ["A\0B (x)"]}, {"performer": ["A", "B (x)"]}),
     ],
 )  # fmt: skip
 def test_each_rule(tags: Tags, expected: Tags) -> None:
@@ -204,8 +220,9 @@ def blocks_of_every_kind() -> st.SearchStrategy[tuple[Block, ...]]:
 def special_tags() -> st.SearchStrategy[Tags]:
     keys = ["rating", "playcount", "tracknumber", "totaltracks", "discnumber", "totaldiscs",
             "podcast", "musicbrainz_trackid", "movementname", "movement", "movementtotal", "date",
-            "comment", "lyrics", "comment:eng:x"]  # fmt: skip
-    values = st.sampled_from(["", "0", "1", "5/9", "007", "255", "256", "-1", "٣", "a\0b", "x\n"])
+            "comment", "lyrics", "comment:eng:x", "performer", "producer", "mixer"]  # fmt: skip
+    values = st.sampled_from(["", "0", "1", "5/9", "007", "255", "256", "-1", "٣", "a\0b", "x\n",
+                              "é (ü)", "a (b (c))", "a (b\0c)", "a (b)\n"])  # fmt: skip
     return st.dictionaries(st.sampled_from(keys), st.lists(values, min_size=1, max_size=3))
 
 

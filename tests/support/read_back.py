@@ -26,6 +26,10 @@ def _id3_values(frame: Frame) -> list[tuple[str, list[str]]]:
     if name in ("COMM", "USLT"):
         key = vocabulary.qualify(vocabulary.from_id3(name) or "", frame.lang, frame.desc)
         return [(key, [frame.text] if isinstance(frame.text, str) else list(frame.text))]
+    if name == "TIPL":
+        return [(vocabulary.from_role(role) or role, [person]) for role, person in frame.people]
+    if name == "TMCL":
+        return [("performer", [f"{person} ({role})"]) for role, person in frame.people]
     if name == "POPM":
         plays = [("playcount", [str(frame.count)])] if getattr(frame, "count", 0) else []
         return [("rating", [str(frame.rating)]), *plays]
