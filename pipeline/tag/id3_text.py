@@ -134,8 +134,18 @@ def _read_frame(name: str, content: bytes, values: _Values, tags: Collected) -> 
         language = content[1:4].decode("latin-1").rstrip("\0 ")
         description, *texts = _texts(content[0], content[4:], tags) or [""]
         _merge(values, (name, description, language), texts)
+    elif name in _PEOPLE:
+        _add_people(values, name, _texts(content[0], content[1:], tags))
     else:
         _merge(values, name, _texts(content[0], content[1:], tags))
+
+
+def _add_people(values: _Values, name: str, texts: list[str]) -> None:
+    """Add the pairs of one list; a second list of its kind goes on, unless it says the same."""
+    pairs = texts[: len(texts) // 2 * 2]
+    known = values.setdefault(name, [])
+    if pairs != known:
+        known += pairs
 
 
 def _merge(values: _Values, key: _Key, texts: list[str]) -> None:

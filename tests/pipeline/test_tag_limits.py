@@ -245,6 +245,16 @@ def test_dates_genres_and_slashes() -> None:
     }
 
 
+def test_a_second_list_of_people_keeps_roles_and_people_together() -> None:
+    """One of each kind is legal; taggers that write a frame a person lose nobody."""
+    lists = (b"producer\0Al\0mix\0Bo", b"producer\0Bo\0lost", b"producer\0Al\0mix\0Bo\0")
+    for written, producers in ((lists, ["Al", "Bo", "Al"]), (lists[::2], ["Al"])):
+        frames = [frame(b"TIPL", b"\3" + people) for people in written]
+        found = words(read(id3(*frames) + MP3, "mp3")[0])
+        assert found["producer"] == producers
+        assert set(found["mixer"]) == {"Bo"}
+
+
 def test_several_tags_fill_each_other_in_their_order() -> None:
     """ID3v2 before APEv2 before ID3v1."""
     v1 = b"TAG" + b"one".ljust(30, b"\0") + b"v1 artist".ljust(30, b"\0")
