@@ -1,12 +1,16 @@
 """Files on the volume that accompany tracks, as an index lists them."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from musefs.index.counters import Counter, degrade
 from musefs.index.read.attach import attached
 from musefs.index.read.load import LOAD_THREADS
+
+if TYPE_CHECKING:
+    import duckdb
 
 IMAGES: Final = ("jpg", "jpeg", "png", "webp", "gif")
 SIDECARS: Final = ("lrc", "cue", "log", "nfo", "txt", "pdf", "accurip", *IMAGES)
@@ -17,19 +21,25 @@ MAX_SIDECAR_BYTES: Final = 1 << 30
 
 FILE_SCHEMA: Final = pl.Schema(
     {
-        "entry_id": pl.Int64,
-        "record_number": pl.Int64,
-        "sequence": pl.Int32,
-        "folder": pl.String,
-        "name": pl.String,
-        "extension": pl.String,
-        "path_bytes": pl.Binary,
-        "size": pl.Int64,
-        "modified_raw": pl.UInt64,
-        "lsn": pl.Int64,
+        "entry_id": pl.Int64(),
+        "record_number": pl.Int64(),
+        "sequence": pl.Int32(),
+        "folder": pl.String(),
+        "name": pl.String(),
+        "extension": pl.String(),
+        "path_bytes": pl.Binary(),
+        "size": pl.Int64(),
+        "modified_raw": pl.UInt64(),
+        "lsn": pl.Int64(),
+        "kind": pl.String(),
+        "valid_size": pl.Int64(),
+        "unit_clusters": pl.Int32(),
+        "resident": pl.Binary(),
+        "runs": pl.List(pl.Struct({"offset": pl.Int64, "length": pl.Int64})),
     }
 )
-"""folder ends with a slash; path_bytes is the exact path; modified_raw counts 100 ns since 1601."""
+"""folder ends with a slash; path_bytes is the exact path; modified_raw counts 100 ns since 1601.
+kind and what follows say where the bytes lie on the volume; null where nobody asked."""
 
 _SQL: Final = """
 WITH homes AS (
@@ -50,15 +60,42 @@ WHERE NOT e.is_directory AND e.in_use AND e.size BETWEEN 1 AND $largest
 ORDER BY e.entry_id, n.ordinal
 """
 
+_CONTENTS_SQL: Final = """
+SELECT entry_id, kind, valid_size, unit_clusters, resident, runs
+FROM contents SEMI JOIN found USING (entry_id)
+"""
 
-def load_companion_files(index: Path) -> pl.DataFrame:
-    """Return sidecars in the folders of tracks, and playlists anywhere (FILE_SCHEMA)."""
+
+def load_companion_files(index: Path, *, with_contents: bool = False) -> pl.DataFrame:
+    """Return sidecars in the folders of tracks, and playlists anywhere (FILE_SCHEMA).
+
+    `with_contents` adds where the bytes lie, and leaves out files whose bytes the scan did not
+    keep track of: without a driver nobody could read them.
+    """
     given = {
         "largest": MAX_SIDECAR_BYTES,
         "sidecars": list(SIDECARS),
         "playlists": list(PLAYLISTS),
     }
     with attached(index, threads=LOAD_THREADS) as con:
-        found = con.sql(_SQL, params=given).to_arrow_table()
-    files = pl.DataFrame(found).cast(FILE_SCHEMA)
-    return files.unique("entry_id", keep="first", maintain_order=True)
+        found = pl.DataFrame(con.sql(_SQL, params=given).to_arrow_table())
+        found = found.unique("entry_id", keep="first", maintain_order=True)
+        if with_contents:
+            found = _with_contents(con, found)
+    missing = [pl.lit(None).alias(name) for name in FILE_SCHEMA if name not in found.columns]
+    return found.with_columns(missing).select(FILE_SCHEMA.names()).cast(FILE_SCHEMA)
+
+
+def _with_contents(con: "duckdb.DuckDBPyConnection", found: pl.DataFrame) -> pl.DataFrame:
+    con.register("found", found.select("entry_id").to_arrow())
+    contents = pl.DataFrame(con.sql(_CONTENTS_SQL).to_arrow_table())
+    located = found.join(contents, on="entry_id", maintain_order="left")
+    if lost := len(found) - len(located):
+        degrade(
+            Counter.COMPANIONS_DROPPED,
+            "%d files beside tracks are not shown: the index does not say where their bytes lie; "
+            "a new scan may find out",
+            lost,
+            amount=lost,
+        )
+    return located

@@ -7,10 +7,11 @@ its layout. One of these belongs to one whole build of the library and to the sn
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 
-from musefs.index.backing.content import ContentRef, Stamp
+from musefs.index.backing.content import ContentKind, ContentRef, Stamp
 from musefs.index.errors import ContentError, MediaFormatError
 from musefs.index.read.snapshot import LibrarySnapshot
 from musefs.mount.companions.files import FILE_SCHEMA, PLAYLISTS
@@ -163,4 +164,18 @@ def _reference(file: dict[str, object]) -> ContentRef:
         record_number=int(str(file["record_number"])),
         sequence=int(str(file["sequence"])),
         stamp=Stamp(int(str(file["size"])), _modified_ns(file), lsn=int(str(file["lsn"]))),
+        **_where(file),
     )
+
+
+def _where(file: dict[str, Any]) -> dict[str, Any]:
+    """Return what only reading the volume itself needs."""
+    if file["kind"] is None:
+        return {}
+    return {
+        "kind": ContentKind(file["kind"]),
+        "valid_size": file["valid_size"],
+        "unit_clusters": file["unit_clusters"],
+        "resident": file["resident"],
+        "runs": tuple((run["offset"], run["length"]) for run in file["runs"] or ()),
+    }

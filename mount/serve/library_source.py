@@ -176,11 +176,11 @@ class LibrarySource:
         )
 
     def _companion_files(self) -> pl.DataFrame:
-        """Return the files beside tracks; the volume itself has runs for audio only."""
+        """Return the files beside tracks, with their data runs if the volume itself is read."""
         extras = self._plan.extras
-        if self._contents or not (extras.sidecars or extras.playlists):
+        if not (extras.sidecars or extras.playlists):
             return without_files()
-        return load_companion_files(self._plan.index)
+        return load_companion_files(self._plan.index, with_contents=self._contents)
 
     def _read_whole(self, ref: ContentRef) -> bytes:
         with self._originals.opener(Devices()).open(ref).content as content:

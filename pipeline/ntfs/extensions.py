@@ -22,7 +22,7 @@ _AUDIO = (
 )
 _IMAGES = "jpg jpeg jpe png gif webp bmp tif tiff jxl avif"
 _PLAYLISTS = "m3u m3u8 pls xspf wpl asx cue"
-_COMPANIONS = "lrc txt nfo log xml json toml ini md5 sfv ffp accurip"
+_COMPANIONS = "lrc txt nfo log pdf xml json toml ini md5 sfv ffp accurip"
 
 READABLE_EXTENSIONS: dict[str, FileClass] = {
     **dict.fromkeys(_AUDIO.split(), FileClass.AUDIO),

@@ -9,6 +9,7 @@ from mutagen.flac import FLAC, Picture
 from mutagen.id3 import PictureType
 from support.mounted_index import MountedIndex, execute, wait_until
 
+from musefs.index.counters import Counter, fresh_tally
 from musefs.mount.companions.files import load_companion_files
 from musefs.mount.companions.planning import plan_companions
 from musefs.mount.naming import Naming, library_frames
@@ -64,6 +65,14 @@ def test_files_beside_tracks_are_found_and_relocated(index: Path) -> None:
         if tree.kind(node) is LeafKind.SIDECAR
     ]
     assert sorted(shown) == ["Artist/Album/Song.cue", "Artist/Album/booklet.pdf"]
+
+
+@pytest.mark.expected_degradations(Counter.COMPANIONS_DROPPED)
+def test_files_that_no_run_leads_to_are_left_out_and_counted(index: Path) -> None:
+    """A walk over a mounted path keeps no data runs: nothing could be read from a volume."""
+    with fresh_tally() as tally:
+        assert load_companion_files(index, with_contents=True).is_empty()
+    assert tally[Counter.COMPANIONS_DROPPED] == 3
 
 
 def names(folder: Path) -> list[str]:
