@@ -4,6 +4,7 @@ The order of members is part of the schema: it is the ENUM's order and so the or
 """
 
 from enum import Enum, StrEnum
+from functools import cache
 
 from musefs.index.backing.content import ContentKind
 from musefs.index.media.facts import AudioFormat, Encoding
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 
+@cache
 def code_of(member: Enum) -> int:
     """Return the position of a member, as which it travels where it is kept in bits."""
     return list(type(member)).index(member)
