@@ -94,12 +94,8 @@ class ScanRun:
 
 def run(plan: ScanPlan) -> ExitCode:
     """Scan, publish and report; the exit code says whether all of it could be read."""
-    gc.freeze()  # a hundred thousand objects of our imports that no collection needs to visit
-    try:
-        with fresh_tally() as tally:
-            report = scan(plan, tally)
-    finally:
-        gc.unfreeze()  # what stays frozen to the end DuckDB's binding reports as leaked
+    with fresh_tally() as tally:
+        report = scan(plan, tally)
     output = Output(plan.common)
     if not plan.common.quiet or output.machine:
         write_report(report, output)
@@ -113,6 +109,8 @@ def scan(plan: ScanPlan, tally: Tally, progress: Progress | None = None) -> Scan
     """Scan `plan.source` into `plan.out` and return what there is to say about it."""
     clock = PhaseClock()
     with ExitStack() as stack:
+        gc.freeze()  # a hundred thousand objects of our imports that no collection needs to visit
+        stack.callback(gc.unfreeze)  # or DuckDB's binding reports them as leaked at the end
         source = open_source(plan.source, plan.partition)
         if isinstance(source, VolumeSource):
             stack.enter_context(source.volume)
