@@ -163,6 +163,7 @@ ENTRIES = Table(
             Kind.UINTEGER,
             "attribute bits: 1 read-only, 2 hidden, 4 system, "
             "0x20 archive, 0x200 sparse, 0x400 reparse, 0x800 compressed, 0x4000 encrypted",
+            bits=19,
         ),
         Column("reparse_tag", Kind.UINTEGER, "tag of the reparse point", nullable=True, rare=True),
         Column(

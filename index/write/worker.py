@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 
 THREAD_NAME = "musefs-index-io"
 
-QUEUE_ROUNDS = 3
-"""Rounds that may wait. Each is up to a row group a table, about 14 MB: this bounds the RAM."""
+QUEUE_ROUNDS = 1
+"""Rounds that may wait. Each is two row groups a table, about 24 MB: this bounds the RAM."""
 
 LIVENESS_SECONDS = 0.2
 """How often a waiting caller looks whether the thread still lives."""

@@ -51,7 +51,7 @@ def _scripted(script: Script) -> Callable[[Path], Store]:
 
 
 def _rounds(rows_per_round: int = 1) -> Rounds:
-    return Rounds(row_group_rows=rows_per_round)
+    return Rounds(round_rows=rows_per_round)
 
 
 def _count(path: Path) -> int:

@@ -41,7 +41,7 @@ def scan(index: Path, generation: int, script: Script) -> int:
         index,
         open_store=lambda path: ScriptedStore(DuckDbStore(path), script),
         disk=ScriptedDisk(RealDisk(), script),
-        rounds=Rounds(row_group_rows=100),
+        rounds=Rounds(round_rows=100),
     ) as writer:
         present = writer.previous.generation + 1 if writer.previous else 1
         label = f"generation-{present}"
