@@ -2,7 +2,7 @@
 
 from musefs.index.command.common import CommonPlan
 from musefs.index.command.room import run_in
-from musefs.index.command.run import Program
+from musefs.index.command.run import Program, leave
 from musefs.index.command.run import main as run_program
 from musefs.index.command.settings import Settings
 from musefs.index.errors import ExitCode, UsageError
@@ -66,6 +66,11 @@ def _run_probe(plan: ProbePlan) -> ExitCode:
 def main() -> int:
     """Run musefs-scan."""
     return run_program(Program(flags.SCAN, plan_scan, _run_scan))
+
+
+def command() -> None:
+    """Be musefs-scan."""
+    leave(main())
 
 
 def io_probe() -> int:

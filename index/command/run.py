@@ -85,6 +85,16 @@ def main(program: Program[P], words: Sequence[str] | None = None) -> int:
     return int(code)
 
 
+def leave(code: int) -> NoReturn:
+    """End a console script at once: all that had to be closed is, in `with` blocks.
+
+    Taking the interpreter and a compiler apart afterwards took 80 ms of a scan's second.
+    """
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
+
+
 def _run(program: Program[P], words: Sequence[str], environment: Mapping[str, str]) -> ExitCode:
     command = with_common(program.command)
     subcommand, typed = parse_words(command, words)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from musefs.index.command.common import CommonPlan
 from musefs.index.command.flag import Flag
 from musefs.index.command.room import run_in
-from musefs.index.command.run import Program
+from musefs.index.command.run import Program, leave
 from musefs.index.command.run import main as run_program
 from musefs.index.command.settings import Settings
 from musefs.index.edit import flags
@@ -124,3 +124,8 @@ def _run(plan: TagPlan) -> ExitCode:
 def main() -> int:
     """Run musefs-tag."""
     return run_program(Program(flags.TAG, plan_tag, _run))
+
+
+def command() -> None:
+    """Be musefs-tag."""
+    leave(main())

@@ -59,8 +59,8 @@ def _unusual(storage: Storage, rows: "pa.Table") -> Iterator[Mask]:
             continue
         if column.usual is None:
             yield values.is_valid().to_numpy()
-        elif (differs := _differing(values, rows.column(column.usual))).any():
-            yield differs
+        elif not values.equals(rows.column(column.usual)):
+            yield _differing(values, rows.column(column.usual))
 
 
 def _differing(values: "pa.ChunkedArray[Any]", usual: "pa.ChunkedArray[Any]") -> Mask:

@@ -100,9 +100,7 @@ class _TableQueue:
 class Rounds:
     """The pending map; safe to use from any thread."""
 
-    def __init__(
-        self, round_rows: int = ROUND_ROWS, round_bytes: int = ROUND_BYTES
-    ) -> None:
+    def __init__(self, round_rows: int = ROUND_ROWS, round_bytes: int = ROUND_BYTES) -> None:
         self._round_rows = round_rows
         self._round_bytes = round_bytes
         self._guard = threading.Lock()
