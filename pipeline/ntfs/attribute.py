@@ -20,6 +20,7 @@ MAX_UNIT_EXPONENT = 16
 """Largest compression unit accepted, as a power of two clusters; Windows writes 4."""
 
 _HEADER = struct.Struct("<IIBBHHH")
+_RESIDENT = struct.Struct("<IH")
 
 COMPRESSED = 0x0001
 ENCRYPTED = 0x4000
@@ -113,7 +114,7 @@ def parse_attribute(data: Bytes) -> Attribute | None:
     if is_extent:
         extent = _parse_extent(data)
     else:
-        value_bytes, value_at = u32(data, 0x10), u16(data, 0x14)
+        value_bytes, value_at = _RESIDENT.unpack_from(data, 0x10)
         if value_at + value_bytes <= len(data):
             value = bytes(data[value_at : value_at + value_bytes])
     if value is None and extent is None:

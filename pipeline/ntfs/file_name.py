@@ -46,7 +46,7 @@ def parse_file_name(value: Bytes) -> FileName | None:
     if not units or len(utf16) < 2 * units or name_space > NameSpace.WIN32_DOS:
         return None
     text = to_code_points(utf16)
-    if any(unit in text for unit in FORBIDDEN):
+    if FORBIDDEN[0] in text or FORBIDDEN[1] in text:
         return None
     parent, created, modified, changed, accessed = _REFERENCE_AND_TIMES.unpack_from(value)
     return FileName(

@@ -1,13 +1,17 @@
 """FILE records: signature, header, and the state in which one was found."""
 
+import struct
 from dataclasses import dataclass
 from enum import Enum
 
 from musefs.pipeline.ntfs.fixup import FixupState, apply_fixups
-from musefs.pipeline.ntfs.integers import Bytes, u16, u32, u64
+from musefs.pipeline.ntfs.integers import Bytes
 
 SIGNATURE = b"FILE"
 BAAD_SIGNATURE = b"BAAD"
+HEADER_AT = 0x08
+_HEADER = struct.Struct("<QHHHHIIQ")
+"""The fields of `RecordHeader`, in its order."""
 IN_USE = 1
 DIRECTORY = 2
 
@@ -57,16 +61,7 @@ class RecordHeader:
 
 def parse_header(record: Bytes) -> RecordHeader:
     """Decode the header of a record that begins with FILE."""
-    return RecordHeader(
-        lsn=u64(record, 0x08),
-        sequence=u16(record, 0x10),
-        link_count=u16(record, 0x12),
-        first_attribute=u16(record, 0x14),
-        flags=u16(record, 0x16),
-        used_bytes=u32(record, 0x18),
-        allocated_bytes=u32(record, 0x1C),
-        base_reference=u64(record, 0x20),
-    )
+    return RecordHeader(*_HEADER.unpack_from(record, HEADER_AT))
 
 
 def open_slot(record: bytearray | memoryview) -> SlotState:
