@@ -111,6 +111,8 @@ def scan(plan: ScanPlan, tally: Tally, progress: Progress | None = None) -> Scan
     with ExitStack() as stack:
         gc.freeze()  # a hundred thousand objects of our imports that no collection needs to visit
         stack.callback(gc.unfreeze)  # or DuckDB's binding reports them as leaked at the end
+        # Arrow's own pools keep what was freed: 22 MiB at two million records, and no faster
+        pa.set_memory_pool(pa.system_memory_pool())
         source = open_source(plan.source, plan.partition)
         if isinstance(source, VolumeSource):
             stack.enter_context(source.volume)

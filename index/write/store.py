@@ -39,9 +39,9 @@ time against 1.2 s for 2 M rows, and partial row groups that have to be written 
 SYNC_ROWS = 8 * ROW_GROUP_ROWS
 """Rows between two checkpoints while loading. One after each round cost an eighth of the load."""
 
-LOAD_MEMORY = "256MB"
+LOAD_MEMORY = "96MB"
 """What DuckDB may keep while loading: without it the blocks it wrote stay in memory, and a scan's
-peak grows with the volume."""
+peak grows with the volume. Three rounds of rows; what does not fit is spilled beside the index."""
 
 
 class Disk(Protocol):

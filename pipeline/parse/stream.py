@@ -15,6 +15,7 @@ from musefs.index.counters import degrade
 from musefs.index.schema.column import Table
 from musefs.pipeline.parse.batches import chunk_batches, joined
 from musefs.pipeline.parse.columns import Numbers
+from musefs.pipeline.parse.compiler_pages import give_back_compiler_pages
 from musefs.pipeline.parse.folders import FolderRows, ParentCounts, count_parents, pick_folders
 from musefs.pipeline.parse.kernel import DAMAGE_KINDS
 from musefs.pipeline.parse.sub_range import EXTENSIONS, SubRange, SubRangeParser
@@ -86,6 +87,8 @@ class RecordStream:
                     parts = [part.result() for part in parsing.parts]
                     reader.release(parsing.loaded)
                     self._assemble(parsing.loaded, parts)
+                    if parsing.loaded.chunk.first_record == 0:
+                        give_back_compiler_pages()  # the kernel is loaded by now
                     del parsing, parts  # 10 MiB that the next chunk's parsing need not sit beside
             except BaseException:
                 pool.shutdown(cancel_futures=True)
