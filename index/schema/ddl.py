@@ -29,7 +29,7 @@ from musefs.index.schema.volume_tables import VOLUME_TABLES
 if TYPE_CHECKING:
     import duckdb
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Grows with every change of a table, a column or a trigger. There are no migrations: a scan
 takes seconds, and edits are carried over by the merge from any version it can read."""
 
