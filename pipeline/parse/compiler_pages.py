@@ -20,19 +20,18 @@ _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) .*")
 
 def give_back_compiler_pages() -> int:
     """Drop the compiler's pages where the system can; returns the bytes of address space."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        clean = list(_clean_mappings(Path("/proc/self/smaps").read_text(encoding="utf-8")))
-        madvise = ctypes.CDLL(None, use_errno=True).madvise
-    except (OSError, AttributeError) as error:
-        _log.info("the compiler's pages stay: %s", error)
-        return 0
     dropped = 0
-    for begin, end in clean:
-        length = end - begin
-        if madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), mmap.MADV_DONTNEED) == 0:
-            dropped += length
+    if sys.platform == "linux":
+        try:
+            clean = list(_clean_mappings(Path("/proc/self/smaps").read_text(encoding="utf-8")))
+            madvise = ctypes.CDLL(None).madvise
+        except (OSError, AttributeError) as error:
+            _log.info("the compiler's pages stay: %s", error)
+            return 0
+        for begin, end in clean:
+            length = ctypes.c_size_t(end - begin)
+            if madvise(ctypes.c_void_p(begin), length, mmap.MADV_DONTNEED) == 0:
+                dropped += length.value
     return dropped
 
 
