@@ -14,7 +14,8 @@ from mutagen.id3 import APIC
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4
 from mutagen.wave import WAVE
-from support.mounted_index import MountedIndex, index_folder, wait_until
+from support.mounted_index import MountedIndex, index_folder
+from support.waiting import wait_until
 
 pytestmark = [pytest.mark.fuse]
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import PictureType
-from support.mounted_index import MountedIndex, execute, wait_until
+from support.mounted_index import MountedIndex, execute
+from support.waiting import wait_until
 
 from musefs.index.counters import Counter, fresh_tally
 from musefs.mount.companions.files import load_companion_files

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from support.kernel_mount import FileSpec, KernelMount, client
-from support.mounted_index import MountedIndex, execute, index_folder, wait_until
+from support.mounted_index import MountedIndex, execute, index_folder
 from support.served_library import MemoryFile, reference
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.fuse
 

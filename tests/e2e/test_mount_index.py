@@ -14,7 +14,8 @@ import mutagen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.kernel_mount import client, detach
-from support.mounted_index import MountedIndex, execute, index_folder, run_mount, wait_until
+from support.mounted_index import MountedIndex, execute, index_folder, run_mount
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.fuse
 

@@ -52,7 +52,7 @@ def test_m1_m8_whole_tree_reads_byte_exact(mount_directory: Path, transport: str
     """M8 lookup, M16 reads by handle: names, sizes and bytes of every file."""
     with KernelMount(mount_directory, FILES, transport) as mount:
         lines = client(READ_ALL, mount.mountpoint).splitlines()
-        assert mount.stats()["handles"] == 0
+        assert mount.settled()["handles"] == 0
     found = dict(reversed(line.split(" ", 1)) for line in lines)
     assert found == {spec[0]: sha(expected(mount_directory, spec)) for spec in FILES}
 
@@ -432,7 +432,7 @@ def test_m24_read_ahead_charge_returns_to_zero(mount_directory: Path, transport:
             "print(hashlib.sha256(d).hexdigest())",
             mount.mountpoint / "slow.flac",
         )
-        stats = mount.stats()
+        stats = mount.settled()
     assert out.strip() == sha(expected(mount_directory, files[0]))
     assert stats["budget"]["charged_bytes"] == 0
     assert stats["budget"]["streams"] == 0

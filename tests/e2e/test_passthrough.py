@@ -44,7 +44,7 @@ def test_m27_plain_files_are_read_by_the_kernel(mount_directory: Path) -> None:
             assert stats["reads"] == 0
             reader.communicate("\n", timeout=20)
             assert reader.returncode == 0
-        stats = mount.stats()
+        stats = mount.settled()
         assert stats["transport"]["passthrough_active"] == 0
         assert stats["handles"] == 0
         out = client("import sys; print(open(sys.argv[1], 'rb').read()[700:] == "

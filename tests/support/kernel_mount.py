@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from support.waiting import wait_until
+
 TESTS = Path(__file__).parents[1]
 
 FileSpec = list[Any]
@@ -66,6 +68,15 @@ class KernelMount:
     def stats(self) -> dict[str, Any]:
         """Return what the daemon counts."""
         return self._say("stats")
+
+    def settled(self) -> dict[str, Any]:
+        """Return the counts once nothing is open: the kernel releases after close() returned."""
+        wait_until(lambda: self._nothing_open(self.stats()))
+        return self.stats()
+
+    @staticmethod
+    def _nothing_open(stats: dict[str, Any]) -> bool:
+        return not stats["handles"] and not stats["transport"].get("passthrough_active")
 
     def crash(self) -> None:
         """Make one operation of the core raise something unexpected."""

@@ -5,8 +5,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +15,7 @@ import pyarrow as pa
 from support.index_rows import rows
 from support.kernel_mount import detach
 from support.tagging import tag_folder
+from support.waiting import wait_until
 
 from musefs.index.schema.library_tables import LIBRARY_TABLES
 from musefs.index.schema.volume_tables import VOLUMES
@@ -116,15 +115,7 @@ class MountedIndex:
         return self.process is not None and self.process.poll() is not None
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        select.select([], [], [], 0.02)
-
-
 def run_mount(*words: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     """Run musefs-mount to its end."""
-    command: Sequence[str | Path] = [COMMAND, *words]
+    command: list[str | Path] = [COMMAND, *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
